@@ -1,0 +1,1 @@
+"""Integration hub: encrypted settings, one outbound door, durable work, payments and tax."""

@@ -1,0 +1,1 @@
+"""Inbound: acknowledge what is stored, then work."""

@@ -1,0 +1,62 @@
+"""Working on stored callbacks: each one once, its effect and its mark in one transaction."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from integrations.callbacks.routes import find_route
+from integrations.models import CallbackStatus, InboundCallback
+from integrations.models.inbound_callback import Quarantine, Settled, TryLater, Verdict
+from integrations.work import Again, Done, Outcome
+
+# Tries before a callback that can't be placed is left to people.
+PATIENCE = 8
+
+
+def process(row: InboundCallback) -> Outcome:
+    """Handler of the callbacks queue."""
+    if row.status != CallbackStatus.STORED:
+        return Done()
+    route = find_route(row.route)
+    if route is None:
+        return _mark(row, Quarantine(f"There is no route {row.route!r} any more."))
+    try:
+        with transaction.atomic():
+            return _mark(row, route.handle(row))
+    except IntegrityError:
+        # Another copy was marked processed between our look and our write; its effect stands,
+        # ours was rolled back. The next try sees that.
+        return Again(delay_seconds=0.0)
+
+
+def _mark(row: InboundCallback, verdict: Verdict) -> Outcome:
+    """Write the verdict on the row, unless another worker has worked on it meanwhile."""
+    if isinstance(verdict, TryLater):
+        if row.attempts < PATIENCE:
+            return Again(delay_seconds=verdict.delay_seconds, error=verdict.reason)
+        verdict = Quarantine(verdict.reason, row.reference)
+    if isinstance(verdict, Settled):
+        status = CallbackStatus.PROCESSED
+        if _is_settled(row, verdict.dedupe_key):
+            status = CallbackStatus.DUPLICATE
+        _write(row, status=status, dedupe_key=verdict.dedupe_key, reference=verdict.reference)
+    else:
+        _write(row, status=CallbackStatus.QUARANTINED, reason=verdict.reason[:300],
+               reference=verdict.reference)  # fmt: skip
+    return Done()
+
+
+def _is_settled(row: InboundCallback, key: str) -> bool:
+    same = InboundCallback.objects.filter(
+        route=row.route, dedupe_key=key, status=CallbackStatus.PROCESSED
+    )
+    return bool(key) and same.exclude(pk=row.pk).exists()
+
+
+def _write(row: InboundCallback, **values: Any) -> None:
+    rows = InboundCallback.objects.filter(pk=row.pk, status=CallbackStatus.STORED)
+    rows.update(processed_at=timezone.now(), **values)
+

@@ -1,0 +1,61 @@
+"""Which callbacks exist: their checks, their handler, and what the provider wants to hear."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+from integrations.exceptions import ConfigurationError, IntegrationError
+from integrations.models import InboundCallback
+from integrations.models.inbound_callback import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class CallbackRequest:
+    """A callback as it arrived. `token_digest` stands for the secret path segment."""
+
+    route: str
+    token_digest: str
+    body: bytes = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+    source: str = ""
+
+
+class CallbackRefused(IntegrationError):
+    """A check says no: answered with `status` (400 malformed, 401 not authentic)."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason, code="callback_refused")
+        self.status = status
+
+
+# Returns doubts in words, [] for none: a doubted callback is stored and answered, but not
+# believed. Raises CallbackRefused.
+Verifier = Callable[[CallbackRequest], list[str]]
+Handler = Callable[[InboundCallback], Verdict]
+
+
+@dataclass(frozen=True)
+class CallbackRoute:
+    """One kind of callback. Every verifier is run, none can be forgotten by a subclass."""
+
+    name: str
+    verifiers: tuple[Verifier, ...]
+    handle: Handler
+    accepted: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({"ok": True}))
+
+
+_routes: dict[str, CallbackRoute] = {}
+
+
+def register_route(route: CallbackRoute) -> None:
+    """Make a route known; another one under its name is an error."""
+    if _routes.setdefault(route.name, route) != route:
+        raise ConfigurationError(f"Callback route {route.name!r} is declared twice.")
+
+
+def find_route(name: str) -> CallbackRoute | None:
+    """The route of this name, if any."""
+    return _routes.get(name)

@@ -1,0 +1,65 @@
+"""The callback endpoint: quick, and never 5xx except 503 when storing failed."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+
+from django.db import Error as DatabaseError
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.http.request import UnreadablePostError
+from django.views.decorators.csrf import csrf_exempt
+
+from integrations.callbacks.receive import body_limit, receive
+from integrations.callbacks.routes import CallbackRefused, CallbackRequest, find_route
+from integrations.callbacks.source import client_address
+from integrations.exceptions import IntegrationError
+
+logger = logging.getLogger(__name__)
+
+
+@csrf_exempt
+def callback(request: HttpRequest, route: str, token: str) -> HttpResponseBase:
+    """Take a provider's callback.
+
+    200 when it is stored; 400 malformed; 401 not authentic; 404 no such route; 405 other
+    methods (GET and HEAD probes get an empty 200); 413 too large; 503 when it can't be stored.
+    """
+    known = find_route(route)
+    if known is None:
+        return JsonResponse({"error": "not found"}, status=404)
+    if request.method in ("GET", "HEAD"):
+        return HttpResponse(content_type="text/plain")
+    if request.method != "POST":
+        return JsonResponse({"error": "method not allowed"}, status=405, headers={"Allow": "POST"})
+    try:
+        body = read_body(request)
+        arrived = CallbackRequest(
+            route=route,
+            token_digest=hashlib.sha256(token.encode()).hexdigest(),
+            body=body,
+            headers=request.headers,
+            source=client_address(request),
+        )
+        receive(known, arrived)
+    except CallbackRefused as refusal:
+        return JsonResponse({"error": refusal.message}, status=refusal.status)
+    except (DatabaseError, IntegrationError) as error:
+        logger.error("callback=%s not_stored error=%s", route, type(error).__name__)
+        return JsonResponse({"error": "can't be stored now"}, status=503)
+    return JsonResponse(dict(known.accepted))
+
+
+def read_body(request: HttpRequest) -> bytes:
+    """The body, read only as far as the limit; raises CallbackRefused."""
+    limit = body_limit()
+    try:
+        declared = int(request.META.get("CONTENT_LENGTH") or 0)
+        body = request.read(limit + 1) if declared <= limit else b""
+    except (UnreadablePostError, OSError):
+        raise CallbackRefused(400, "The body could not be read.") from None
+    except ValueError:
+        raise CallbackRefused(400, "The Content-Length is not a number.") from None
+    if declared > limit or len(body) > limit:
+        raise CallbackRefused(413, f"The body is larger than {limit} bytes.")
+    return body

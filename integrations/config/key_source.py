@@ -1,0 +1,56 @@
+"""Database keys for the keyring, from our own row or from the host ERP's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.apps import apps
+from django.conf import settings
+from django.db import Error as DatabaseError
+
+from integrations.config.freshness import version
+from integrations.crypto import Secret
+from integrations.crypto.keyring import unwrap_key
+from integrations.crypto.keys import environment_keys, split_keys
+from integrations.exceptions import ConfigurationError, ConfigurationUnavailable
+
+OWN_MODEL = "integrations.AppSettings"
+
+
+class DatabaseKeySource:
+    """The `cypher_key` of the key row with the lowest id (compatibility reference, 1.1)."""
+
+    def version(self) -> str:
+        """The configuration stamp: saving the key row changes it."""
+        return version()
+
+    def keys(self) -> Sequence[str]:
+        """The row's keys; [] without a row. Raises ConfigurationError, never guesses."""
+        stored = self._stored()
+        if not stored:
+            return []
+        if isinstance(stored, Secret):
+            return split_keys(stored.reveal())
+        return _host_keys(str(stored))
+
+    def _stored(self) -> object:
+        label = settings.INTEGRATIONS_APP_SETTINGS_MODEL
+        try:
+            model = apps.get_model(label)
+            return (
+                model._default_manager.order_by("pk").values_list("cypher_key", flat=True).first()
+            )
+        except LookupError:
+            raise ConfigurationError(
+                f"INTEGRATIONS_APP_SETTINGS_MODEL names {label}, which is not installed."
+            ) from None
+        except DatabaseError as error:
+            raise ConfigurationUnavailable(
+                "The encryption key can't be read: the database does not answer."
+            ) from error
+
+
+def _host_keys(stored: str) -> list[str]:
+    """A host's own column is plain text: bare keys as the original stored them, or wrapped."""
+    bare = all(len(key) == 44 for key in split_keys(stored))
+    return split_keys(stored) if bare or not environment_keys() else unwrap_key(stored)

@@ -1,0 +1,96 @@
+"""Every error this package raises on purpose. All texts are short, true and safe to show."""
+
+from __future__ import annotations
+
+
+class IntegrationError(Exception):
+    """Base of all errors of this package.
+
+    `code` is a stable machine word (for API answers and metrics), the text is for people.
+    """
+
+    default_code = "integration_error"
+
+    def __init__(self, message: str, *, code: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.code = code or self.default_code
+
+
+class ConfigurationError(IntegrationError):
+    """A setting is missing, unsafe or contradicts another one; an operator must act."""
+
+    default_code = "not_configured"
+
+
+class ConfigurationUnavailable(ConfigurationError):
+    """The settings exist but can't be read now (database away). Never answered by defaults."""
+
+    default_code = "configuration_unavailable"
+
+
+class DecryptionError(IntegrationError):
+    """A stored secret can't be read with the present keys. Nothing was overwritten."""
+
+    default_code = "key_mismatch"
+
+
+class InvalidInput(IntegrationError):
+    """The caller's input can't be used; `field` names it and the text says why."""
+
+    default_code = "invalid_input"
+
+    def __init__(self, field: str, reason: str, *, code: str | None = None) -> None:
+        super().__init__(f"{field}: {reason}", code=code)
+        self.field = field
+        self.reason = reason
+
+
+class Unsupported(IntegrationError):
+    """The provider has no way to carry this request (a currency, an amount, an operation)."""
+
+    default_code = "unsupported"
+
+
+class TransportError(IntegrationError):
+    """No usable answer came back.
+
+    `sent` is False only where the request provably never reached the provider (name not
+    resolved, connection refused, guard or breaker said no): then, and only then, may a money
+    operation be tried again.
+    """
+
+    default_code = "transport_error"
+
+    def __init__(self, message: str, *, sent: bool, code: str | None = None) -> None:
+        super().__init__(message, code=code)
+        self.sent = sent
+
+
+class ProviderError(IntegrationError):
+    """The provider answered and said no.
+
+    `code` is the provider's own code as text; `permanent` says that the same request will be
+    refused again; `request_id` is the provider's id for its support staff.
+    """
+
+    default_code = "provider_error"
+
+    def __init__(
+        self, message: str, *, code: str | None = None, permanent: bool, request_id: str = ""
+    ) -> None:
+        super().__init__(message, code=code)
+        self.permanent = permanent
+        self.request_id = request_id
+
+
+class OutcomeUnknown(IntegrationError):
+    """The request may have been carried out: ask the provider, never send it again."""
+
+    default_code = "outcome_unknown"
+
+
+class LostRace(IntegrationError):
+    """Another worker or process took over this row; the caller must change nothing more."""
+
+    default_code = "lost_race"

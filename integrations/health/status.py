@@ -1,0 +1,58 @@
+"""The documented status of every integration (compatibility reference, section 4.2)."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from django.db import connections
+
+from integrations import registry
+from integrations.config import get_snapshot
+from integrations.exceptions import IntegrationError
+from integrations.health.checks import CheckResult, check_integration
+
+NOT_BUILT = CheckResult(False, "This integration is not available in this version.")
+# Integrations with an on/off switch show it under "active" (payments do, as documented).
+TOTAL_SECONDS = 20.0
+
+
+def integration_status(slug: str, business: str = "") -> dict[str, Any]:
+    """Status of one integration, its connection tested now.
+
+    Keys: configured, active, connection `[bool, str]`, status, connected, message.
+    """
+    configured, active, result = False, False, NOT_BUILT
+    if registry.find_integration(slug) is not None:
+        try:
+            config = get_snapshot(slug, business)
+            configured, active = config.configured, config.active
+        except IntegrationError as error:
+            result = CheckResult(False, error.message)
+        else:
+            result = check_integration(slug, business)
+    return {
+        "configured": configured,
+        "active": active,
+        "connection": [result.ok, result.message],
+        "status": "healthy" if result.ok else "unhealthy" if configured else "not_configured",
+        "connected": result.ok,
+        "message": result.message,
+    }
+
+
+def all_status(business: str = "") -> dict[str, dict[str, Any]]:
+    """Every documented and every declared integration, tested side by side."""
+    slugs = dict.fromkeys(
+        [*registry.DOCUMENTED_SLUGS, *(item.slug for item in registry.integrations())]
+    )
+    with ThreadPoolExecutor(max_workers=8, thread_name_prefix="health") as pool:
+        futures = {slug: pool.submit(_in_thread, slug, business) for slug in slugs}
+        return {slug: future.result() for slug, future in futures.items()}
+
+
+def _in_thread(slug: str, business: str) -> dict[str, Any]:
+    try:
+        return integration_status(slug, business)
+    finally:
+        connections.close_all()

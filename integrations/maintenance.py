@@ -1,0 +1,40 @@
+"""Retention: personal data and telemetry leave the database by age, in small batches."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from integrations.models import CallbackStatus, DomainEvent, InboundCallback, ProviderCall
+from integrations.work import WorkState
+
+BATCH = 500
+
+
+def purge_old_rows() -> int:
+    """Delete finished callbacks, delivered events and call records older than the retention.
+
+    What still waits for somebody (stored or quarantined callbacks, undelivered events) stays.
+    Returns how many rows went.
+    """
+    before = timezone.now() - timedelta(days=settings.INTEGRATIONS_RETENTION_DAYS)
+    finished = [CallbackStatus.PROCESSED, CallbackStatus.DUPLICATE]
+    return (
+        _purge(InboundCallback.objects.filter(received_at__lt=before, status__in=finished))
+        + _purge(DomainEvent.objects.filter(created_at__lt=before, work_state=WorkState.DONE))
+        + _purge(ProviderCall.objects.filter(created_at__lt=before))
+    )
+
+
+def _purge(rows: QuerySet[Any]) -> int:
+    gone = 0
+    while True:
+        batch = list(rows.order_by("pk").values_list("pk", flat=True)[:BATCH])
+        if not batch:
+            return gone
+        rows.model._default_manager.filter(pk__in=batch).delete()
+        gone += len(batch)

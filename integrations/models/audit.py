@@ -1,0 +1,175 @@
+"""The audit trail: who did what to which object, append-only, sealed into a hash chain later.
+
+Entries are written in the transaction of the change. Chaining inside callers' transactions
+would make them wait for each other, so the worker seals batches (DESIGN 4.8).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, NoReturn
+
+from django.conf import settings
+from django.db import IntegrityError, models, transaction
+
+from integrations.exceptions import IntegrationError
+
+_actor: ContextVar[Any] = ContextVar("integrations_actor", default=None)
+SEAL_BATCH = 500
+
+
+@contextmanager
+def acting(user: Any) -> Iterator[None]:
+    """Name `user` as the actor of everything recorded inside the block."""
+    reset = _actor.set(user)
+    try:
+        yield
+    finally:
+        _actor.reset(reset)
+
+
+class AppendOnly(models.QuerySet[Any]):
+    """Rows that can be added and read, and nothing else."""
+
+    def update(self, **kwargs: Any) -> NoReturn:
+        """Refused."""
+        raise IntegrationError("This trail is append-only.", code="append_only")
+
+    def delete(self) -> NoReturn:
+        """Refused."""
+        raise IntegrationError("This trail is append-only.", code="append_only")
+
+
+class AuditQuerySet(AppendOnly):
+    """Recording."""
+
+    def record(
+        self, action: str, *, target: models.Model | None = None, business: str = "",
+        fields: Sequence[str] = (), detail: str = "",
+    ) -> AuditEntry:  # fmt: skip
+        """Add an entry for the present actor. `fields` are names only, never values."""
+        user = _actor.get()
+        known = user is not None and getattr(user, "is_authenticated", False)
+        return AuditEntry.objects.create(
+            actor=user if known else None,
+            actor_name=str(user) if known else "system",
+            action=action,
+            object_type=target._meta.label if target is not None else "",
+            object_id=str(target.pk) if target is not None else "",
+            object_name=str(target)[:200] if target is not None else "",
+            business=business,
+            fields=sorted(fields),
+            detail=detail[:500],
+        )
+
+
+class AuditEntry(models.Model):
+    """One thing somebody did. For secrets, `fields` says only which one changed."""
+
+    at = models.DateTimeField(auto_now_add=True)
+    actor = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.DO_NOTHING,
+        db_constraint=False, related_name="+",
+    )  # fmt: skip
+    actor_name = models.CharField(max_length=200)
+    action = models.CharField(max_length=60)
+    object_type = models.CharField(max_length=100, blank=True)
+    object_id = models.CharField(max_length=64, blank=True)
+    object_name = models.CharField(max_length=200, blank=True)
+    business = models.CharField(max_length=64, blank=True)
+    fields = models.JSONField(default=list)
+    detail = models.CharField(max_length=500, blank=True)
+
+    objects = AuditQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "audit entry"
+        verbose_name_plural = "audit trail"
+        ordering = ["-id"]
+        indexes = [
+            models.Index(fields=["object_type", "object_id"], name="audit_object"),
+            models.Index(fields=["-at"], name="audit_at"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.actor_name} {self.action} {self.object_name}".strip()
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Add the entry; a second save is refused."""
+        if not self._state.adding:
+            raise IntegrationError("The audit trail is append-only.", code="append_only")
+        super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Refused."""
+        raise IntegrationError("The audit trail is append-only.", code="append_only")
+
+    def digest_after(self, previous: str) -> str:
+        """SHA-256 over the previous digest and everything this entry says."""
+        told = [
+            previous, self.pk, self.at.isoformat(), self.actor_id, self.actor_name, self.action,
+            self.object_type, self.object_id, self.object_name, self.business, self.fields,
+            self.detail,
+        ]  # fmt: skip
+        text = json.dumps(told, ensure_ascii=False, separators=(",", ":"), default=str)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+class AuditSeal(models.Model):
+    """An entry's place in the hash chain."""
+
+    position = models.PositiveBigIntegerField(primary_key=True)
+    entry = models.OneToOneField(AuditEntry, on_delete=models.PROTECT, related_name="seal")
+    digest = models.CharField(max_length=64)
+
+    objects = AppendOnly.as_manager()
+
+    class Meta:
+        verbose_name = "audit seal"
+
+    def __str__(self) -> str:
+        return f"{self.position}: {self.digest[:12]}"
+
+
+def seal_audit_trail() -> int:
+    """Chain the entries that have no seal yet; returns how many. One batch per transaction.
+
+    Two sealers at once can't both win: the position is the primary key.
+    """
+    sealed = 0
+    while True:
+        try:
+            with transaction.atomic():
+                count = _seal_batch()
+        except IntegrityError:
+            return sealed
+        sealed += count
+        if count < SEAL_BATCH:
+            return sealed
+
+
+def _seal_batch() -> int:
+    last = AuditSeal.objects.order_by("-position").first()
+    position, digest = (last.position, last.digest) if last else (0, "")
+    seals = []
+    for entry in AuditEntry.objects.filter(seal=None).order_by("pk")[:SEAL_BATCH]:
+        position, digest = position + 1, entry.digest_after(digest)
+        seals.append(AuditSeal(position=position, entry=entry, digest=digest))
+    AuditSeal.objects.bulk_create(seals)
+    return len(seals)
+
+
+def find_broken_seal() -> int | None:
+    """The first position whose digest no longer fits its entry, or None for a whole chain."""
+    digest = ""
+    expected = 1
+    for seal in AuditSeal.objects.select_related("entry").order_by("position").iterator():
+        digest = seal.entry.digest_after(digest)
+        if seal.position != expected or seal.digest != digest:
+            return seal.position
+        expected += 1
+    return None

@@ -1,0 +1,224 @@
+"""Base of every integration's settings: one row per business, declared once.
+
+The fields of a subclass are the declaration: the config dict, the admin form, masking, the
+API schema and the docs table are derived from them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+from typing import Any, ClassVar, Self, TypeVar
+from urllib.parse import urlsplit
+
+from django.core.exceptions import ValidationError
+from django.db import models, transaction
+from django.utils import timezone
+
+from integrations import registry
+from integrations.crypto.fields import EncryptedTextField
+from integrations.models.audit import AuditEntry
+from integrations.models.integration import Integrations
+from integrations.models.stamp import ConfigStamp, StampedQuerySet
+
+_M = TypeVar("_M", bound="type[SettingsModel]")
+DEFAULT_PORTS = {"https": 443, "http": 80}
+
+
+class Environment(models.TextChoices):
+    """Which side of a provider a row talks to."""
+
+    SANDBOX = "sandbox", "Sandbox"
+    PRODUCTION = "production", "Production"
+
+
+def host_of(url: str) -> str:
+    """"host:port" of a URL, lower case with the default port filled in; "" for no URL."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port or DEFAULT_PORTS.get(parts.scheme, 0)
+    except ValueError:
+        return ""
+    return f"{parts.hostname}:{port}" if parts.hostname else ""
+
+
+class SettingsQuerySet(StampedQuerySet):
+    """Bulk writes that bind secrets to hosts and leave an audit entry."""
+
+    def bulk_create(self, objs: Iterable[Any], *args: Any, **kwargs: Any) -> list[Any]:
+        """As Django's; each row's secrets are bound to its hosts."""
+        rows = list(objs)
+        for row in rows:
+            row.bind_secrets(None)
+        return super().bulk_create(rows, *args, **kwargs)
+
+    def written(self, action: str, fields: Iterable[str], count: int) -> None:
+        """Stamp and audit, in the transaction of the write."""
+        super().written(action, fields, count)
+        AuditEntry.objects.record(
+            f"settings.bulk_{action}",
+            fields=tuple(fields),
+            detail=f"{count} rows of {self.model._meta.label}",
+        )
+
+
+class SettingsModel(models.Model):
+    """Settings of one integration for one business ("" is the whole installation).
+
+    Secrets are bound to the hosts they were typed for (`secret_hosts`); the outbound client
+    refuses to send them anywhere else, so a new host needs the secrets typed again.
+    """
+
+    info: ClassVar[registry.Integration]
+    # URL fields that receive secrets, by environment; see `outbound_urls`.
+
+    business = models.CharField(
+        max_length=64, blank=True, default="",
+        help_text="The host ERP's key of a business; empty for the whole installation.",
+    )  # fmt: skip
+    shared = models.BooleanField(
+        default=False,
+        help_text="Let businesses without a row of their own use this one (installation only).",
+    )
+    environment = models.CharField(
+        max_length=20, choices=Environment.choices, default=Environment.SANDBOX
+    )
+    secret_hosts = models.JSONField(default=list, editable=False)
+    secrets_saved = models.JSONField(default=dict, editable=False)
+    last_test_at = models.DateTimeField(null=True, editable=False)
+    last_test_ok = models.BooleanField(null=True, editable=False)
+    last_test_message = models.CharField(max_length=300, blank=True, editable=False)
+    last_test_ms = models.PositiveIntegerField(null=True, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects = SettingsQuerySet.as_manager()
+
+    class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        owner = self.business or "installation"
+        return f"{self.info.label} ({owner}, {self.get_environment_display()})"
+
+    @classmethod
+    @cache
+    def config_fields(cls) -> tuple[str, ...]:
+        """Names of the fields this integration declares, in order."""
+        base = {field.name for field in SettingsModel._meta.get_fields()} | {"id", "integration"}
+        return tuple(f.name for f in cls._meta.concrete_fields if f.name not in base)
+
+    @classmethod
+    @cache
+    def secret_fields(cls) -> tuple[str, ...]:
+        """Names of the encrypted fields, in order."""
+        return tuple(
+            f.name for f in cls._meta.concrete_fields if isinstance(f, EncryptedTextField)
+        )
+
+    def outbound_urls(self) -> list[str]:
+        """The URLs that receive this row's secrets in its environment."""
+        raise NotImplementedError(f"{type(self).__name__} must say where its secrets go.")
+
+    def config_values(self) -> dict[str, Any]:
+        """The config dict of this row; secrets are `Secret`, URLs follow the environment."""
+        return {name: getattr(self, name) for name in self.config_fields()}
+
+    def outbound_hosts(self) -> list[str]:
+        """The "host:port" texts of `outbound_urls`, sorted."""
+        return sorted({host_of(url) for url in self.outbound_urls()} - {""})
+
+    def kept_secrets(self, before: SettingsModel | None) -> list[str]:
+        """Names of the set secrets that were not typed since `before` was read."""
+        if before is None:
+            return []
+        return [
+            name for name in self.secret_fields()
+            if getattr(self, name) and getattr(self, name) == getattr(before, name)
+        ]  # fmt: skip
+
+    def clean(self) -> None:
+        """Refuse what can't work: hosts moved under kept secrets, a shared business row."""
+        super().clean()
+        if self.shared and self.business:
+            raise ValidationError({"shared": "Only the installation's own row can be shared."})
+        before = self._stored()
+        moved = before is not None and sorted(before.secret_hosts) != self.outbound_hosts()
+        kept = self.kept_secrets(before)
+        if moved and kept:
+            hosts = ", ".join(self.outbound_hosts())
+            raise ValidationError(
+                {name: f"The host is now {hosts}: type this secret again." for name in kept},
+                code="host_not_confirmed",
+            )
+
+    def bind_secrets(self, before: SettingsModel | None) -> None:
+        """Note when secrets were typed and, where all set ones were, for which hosts."""
+        now = timezone.now().isoformat(timespec="seconds")
+        saved = dict(before.secrets_saved) if before else {}
+        kept = self.kept_secrets(before)
+        for name in self.secret_fields():
+            if not getattr(self, name):
+                saved.pop(name, None)
+            elif name not in kept:
+                saved[name] = now
+        self.secrets_saved = saved
+        self.secret_hosts = before.secret_hosts if before and kept else self.outbound_hosts()
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Save with secrets bound, stamp changed and the change audited, in one transaction."""
+        with transaction.atomic():
+            before = self._stored()
+            self.bind_secrets(before)
+            if kwargs.get("update_fields") is not None:
+                extra = {"secrets_saved", "secret_hosts", "updated_at"}
+                kwargs["update_fields"] = {*kwargs["update_fields"], *extra}
+            super().save(*args, **kwargs)
+            ConfigStamp.objects.touch()
+            AuditEntry.objects.record(
+                "settings.changed" if before else "settings.created",
+                target=self, business=self.business, fields=self._changed_fields(before),
+            )  # fmt: skip
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        """Delete; the stamp changes and the deletion is audited in the same transaction."""
+        with transaction.atomic():
+            AuditEntry.objects.record("settings.deleted", target=self, business=self.business)
+            answer = super().delete(*args, **kwargs)
+            ConfigStamp.objects.touch()
+            return answer
+
+    def note_test(self, *, ok: bool, message: str, milliseconds: int) -> None:
+        """Store a connection test's result; not a change of settings, so no new stamp."""
+        values = {
+            "last_test_at": timezone.now(), "last_test_ok": ok,
+            "last_test_message": message[:300], "last_test_ms": milliseconds,
+        }  # fmt: skip
+        models.QuerySet(type(self)).filter(pk=self.pk).update(**values)
+        AuditEntry.objects.record(
+            "settings.tested", target=self, business=self.business, detail=message
+        )
+
+    def _stored(self) -> Self | None:
+        if self._state.adding or self.pk is None:
+            return None
+        return type(self)._default_manager.filter(pk=self.pk).first()
+
+    def _changed_fields(self, before: SettingsModel | None) -> list[str]:
+        names = ["business", "shared", "environment", *self.config_fields()]
+        if before is None:
+            return [name for name in names if getattr(self, name)]
+        return [name for name in names if getattr(self, name) != getattr(before, name)]
+
+
+def declare_settings(model: _M) -> _M:
+    """Class decorator: registers the model's `info`, which is all an integration needs."""
+    registry.register_integration(model.info, model)
+    return model
+
+
+def integration_link(related_name: str) -> Any:
+    """The documented foreign key to the `Integrations` row."""
+    return models.ForeignKey(
+        Integrations, null=True, blank=True, on_delete=models.CASCADE, related_name=related_name
+    )

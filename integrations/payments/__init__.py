@@ -1,0 +1,1 @@
+"""Payments: the ledger, its states, and the documented service classes."""

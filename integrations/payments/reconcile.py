@@ -1,0 +1,91 @@
+"""What a worker does with a payment that is due: send it, doubt it, or ask about it."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+
+from django.utils import timezone
+
+from integrations.config import get_snapshot
+from integrations.exceptions import IntegrationError, TransportError
+from integrations.models import Payment, PaymentState
+from integrations.payments import ledger, stk
+from integrations.providers.mpesa.client import DarajaClient
+from integrations.work import Again, Done, Kept, Outcome
+
+logger = logging.getLogger(__name__)
+GIVEN_UP = "M-Pesa gave no certain answer for two days: compare with the statement."
+NOTHING_TO_ASK_BY = "The answer was lost and no callback came: look for it in the M-Pesa statement."
+
+
+def advance(payment: Payment) -> Outcome:
+    """Handler of the payments queue. Sends only what was never sent; otherwise asks."""
+    if payment.state == PaymentState.CREATED:
+        return _send(payment)
+    if payment.state == PaymentState.SENDING:
+        return _doubt_expired(payment)
+    if payment.state in (PaymentState.PENDING, PaymentState.UNKNOWN):
+        return ask(payment)
+    return Done()
+
+
+def _send(payment: Payment) -> Outcome:
+    token = secrets.token_hex(16)
+    digest = stk.digest_of(token)
+    if ledger.begin_sending(payment, digest=digest, claim=payment.claim_token):
+        stk.send(payment, token, deadline=payment.claim_deadline)
+    return Kept()
+
+
+def _doubt_expired(payment: Payment) -> Outcome:
+    """Whoever was sending is gone or late: it may have been sent, so it is never sent again."""
+    ledger.transition(
+        payment, PaymentState.UNKNOWN, kind="sender_lost", only_from=PaymentState.SENDING,
+        text="The process that was sending stopped; the outcome is being found out.",
+        changes={"message": stk.IN_DOUBT}, due_in=stk.FIRST_LOOK,
+    )  # fmt: skip
+    return Kept()
+
+
+def ask(payment: Payment) -> Outcome:
+    """Ask the provider about a payment and move it by the answer."""
+    if not payment.checkout_id:
+        return _wait_for_callback(payment)
+    error, claim = "", payment.claim_token
+    try:
+        config = get_snapshot(payment.provider, payment.business)
+        client = DarajaClient(config)
+        answer = client.stk_query(
+            payment.checkout_id, short_code=payment.short_code, reference=str(payment.public_id)
+        )
+    except TransportError as failure:
+        error = failure.message
+    except IntegrationError as failure:
+        error = failure.message
+        logger.warning("payment=%s can't be asked about: %s", payment.public_id, error)
+    else:
+        stk.apply_query(payment, answer)
+        if payment.claim_token != claim:
+            return Kept()  # The move ended our claim and set the next look itself.
+    return _again(payment, error)
+
+
+def _again(payment: Payment, error: str) -> Outcome:
+    pause = stk.pause_before_next_look(payment)
+    if pause is not None:
+        return Again(delay_seconds=pause, error=error, count_attempt=False)
+    if payment.state == PaymentState.PENDING:
+        ledger.transition(payment, PaymentState.UNKNOWN, kind="given_up", text=GIVEN_UP)
+    ledger.flag(payment, GIVEN_UP)
+    return Done()
+
+
+def _wait_for_callback(payment: Payment) -> Outcome:
+    """STK can't be asked about without its id: the callback decides, or a person."""
+    sent = payment.sent_at or payment.created_at
+    age = (timezone.now() - sent).total_seconds()
+    if age < stk.UNASKABLE_AFTER:
+        return Again(delay_seconds=stk.UNASKABLE_AFTER - age + 1, count_attempt=False)
+    ledger.flag(payment, NOTHING_TO_ASK_BY)
+    return Done()

@@ -1,0 +1,291 @@
+"""An STK push from checked input to a settled ledger row: write first, call second."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.urls import reverse
+from django.utils import timezone
+
+from integrations.config import Snapshot, get_snapshot
+from integrations.exceptions import (
+    ConfigurationError,
+    IntegrationError,
+    InvalidInput,
+    OutcomeUnknown,
+    ProviderError,
+    TransportError,
+)
+from integrations.models import Payment, PaymentState
+from integrations.payments import ledger
+from integrations.providers.mpesa.client import PUSH_LIMITS, DarajaClient, QueryAnswer
+from integrations.providers.mpesa.codes import Outcome, Refusal
+from integrations.providers.mpesa.payloads import (
+    StkPush,
+    check_callback_base,
+    check_callback_words,
+    check_stk_push,
+)
+from integrations.work import ring
+
+PROVIDER = "mpesa"
+PRODUCT = "stk_push"
+CALLBACK_ROUTE = "stk"
+# Polling advice of the Daraja reference, section 5: first after 15 s, then 10 to 15 s apart for
+# some minutes, then ever slower. (age in seconds, pause in seconds)
+PAUSES = ((150, 12), (900, 60), (7200, 600), (172800, 3600))
+FIRST_LOOK = 15.0
+# A prompt without an answer and without an id to ask by: people look after this many seconds.
+UNASKABLE_AFTER = 300.0
+IN_DOUBT = "The outcome is not known yet. Don't send it again: it is being asked about."
+
+
+@dataclass(frozen=True, slots=True)
+class PushRequest:
+    """One push as the caller asked for it."""
+
+    phone: object
+    amount: object
+    account_reference: object
+    description: object
+    business: str = ""
+    transaction_type: str | None = None
+    idempotency_key: str | None = None
+
+
+def digest_of(token: str) -> str:
+    """What is stored of a callback path's secret."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def open_payment(request: PushRequest, *, sending: bool) -> tuple[Payment, str, bool]:
+    """Check the request and store its payment: (payment, callback token, whether it is new).
+
+    With `sending` the row is born claimed by the caller, in a transaction of its own that is
+    really committed; otherwise it joins the caller's transaction and a worker sends it.
+    Raises InvalidInput, ConfigurationError, and RuntimeError where `sending` is asked for
+    inside an open transaction.
+    """
+    config = get_snapshot(PROVIDER, request.business)
+    push = check_stk_push(
+        config, phone=request.phone, amount=request.amount, description=request.description,
+        account_reference=request.account_reference, transaction_type=request.transaction_type,
+    )  # fmt: skip
+    config.require_usable()
+    callback_url(config, "0" * 32)  # refused now rather than after the row is written
+    key = _check_key(request.idempotency_key)
+    token = secrets.token_hex(16)
+    values = _columns(config, push, key)
+    if sending:
+        values.update(
+            state=PaymentState.SENDING, sent_at=timezone.now(), callback_digest=digest_of(token),
+            **ledger.claimed_by_caller(settings.INTEGRATIONS_LEASE_SECONDS),
+        )  # fmt: skip
+    try:
+        with transaction.atomic(durable=sending):
+            payment = Payment.objects.create(**values)
+            ledger.note(payment, "created", f"KES {push.amount:,} from {payment.phone}.",
+                        to_state=payment.state)  # fmt: skip
+    except IntegrityError:
+        return _existing(values, key), "", False
+    return payment, token, True
+
+
+def _columns(config: Snapshot, push: StkPush, key: str | None) -> dict[str, Any]:
+    return {
+        "provider": PROVIDER,
+        "product": PRODUCT,
+        "business": config.business,
+        "environment": config.environment,
+        "amount": push.amount,
+        "phone": push.phone,
+        "account_reference": push.account_reference,
+        "description": push.description,
+        "transaction_type": push.transaction_type,
+        "short_code": push.short_code,
+        "idempotency_key": key,
+    }
+
+
+def _check_key(key: str | None) -> str | None:
+    if key is None:
+        return None
+    if not isinstance(key, str) or not key.strip() or len(key) > 128:
+        raise InvalidInput("idempotency_key", "must be text of 1 to 128 characters.")
+    return key
+
+
+def _existing(values: dict[str, Any], key: str | None) -> Payment:
+    """The payment that already has this idempotency key; refuses a different request."""
+    found = Payment.objects.filter(
+        business=values["business"], environment=values["environment"], idempotency_key=key
+    ).first()
+    if key is None or found is None:
+        raise IntegrationError("The payment could not be stored.", code="not_stored")
+    same = ("product", "amount", "phone", "account_reference", "short_code", "transaction_type")
+    changed = [name for name in same if getattr(found, name) != values[name]]
+    if changed:
+        raise InvalidInput(
+            "idempotency_key",
+            f"was already used for a payment with another {changed[0].replace('_', ' ')}.",
+            code="idempotency_mismatch",
+        )
+    return found
+
+
+def callback_url(config: Snapshot, token: str) -> str:
+    """The per-payment callback address; raises ConfigurationError where M-Pesa would refuse it."""
+    base = str(config.values["callback_base_url"] or settings.PUBLIC_BASE_URL)
+    path = reverse("integrations:callback", args=[CALLBACK_ROUTE, token])
+    url = check_callback_base(base, config.environment) + path
+    check_callback_words(url)
+    return url
+
+
+def send(payment: Payment, token: str, *, deadline: float) -> None:
+    """Send a payment that is committed as `sending`, and move it by what came back.
+
+    `deadline` is monotonic, counted from the claim. Raises nothing of the provider's: every
+    outcome is a state of the payment.
+    """
+    try:
+        config = get_snapshot(PROVIDER, payment.business)
+        if config.environment != payment.environment:
+            raise ConfigurationError("The environment was changed before the payment was sent.")
+        push = _push_of(payment, config)
+        ack = DarajaClient(config).stk_push(
+            push, callback_url=callback_url(config, token),
+            deadline=deadline, reference=str(payment.public_id),
+        )  # fmt: skip
+    except ProviderError as error:
+        fail(payment, error.message, code=error.code, retry_safe=True)
+    except TransportError as error:
+        if error.sent:
+            doubt(payment, error.message, code=error.code)
+        else:
+            fail(payment, error.message, code=error.code, retry_safe=True)
+    except OutcomeUnknown as error:
+        doubt(payment, error.message, code=error.code)
+    except IntegrationError as error:
+        fail(payment, error.message, code=error.code, retry_safe=True)
+    else:
+        _accept(payment, ack.checkout_id, ack.merchant_request_id)
+
+
+def _push_of(payment: Payment, config: Snapshot) -> StkPush:
+    is_till = payment.transaction_type == "CustomerBuyGoodsOnline"
+    return StkPush(
+        phone=payment.phone,
+        amount=int(payment.amount),
+        account_reference=payment.account_reference,
+        description=payment.description,
+        transaction_type=payment.transaction_type,
+        short_code=payment.short_code,
+        party_b=str(config.values["till_number"]) if is_till else payment.short_code,
+    )
+
+
+def _accept(payment: Payment, checkout_id: str, merchant_request_id: str) -> None:
+    changes = {"checkout_id": checkout_id, "merchant_request_id": merchant_request_id}
+    moved = ledger.transition(
+        payment, PaymentState.PENDING, kind="accepted", text="The prompt is on its way.",
+        data={"checkout_id": checkout_id}, changes=changes, due_in=FIRST_LOOK,
+    )  # fmt: skip
+    if not moved:
+        # The callback was faster than this answer: keep what it settled, note the ids.
+        Payment.objects.filter(pk=payment.pk, checkout_id=None).update(**changes)
+        ledger.note(payment, "accepted_late", "The answer came after the result.")
+        payment.refresh_from_db()
+
+
+def fail(payment: Payment, text: str, *, code: str, retry_safe: bool) -> None:
+    """Nothing was created at the provider: the payment failed."""
+    ledger.transition(
+        payment, PaymentState.FAILED, kind="refused", text=text,
+        data={"code": code, "retry_safe": retry_safe},
+        changes={"result_code": code[:40], "message": text[:300]},
+    )  # fmt: skip
+    payment.refresh_from_db()
+
+
+def doubt(payment: Payment, text: str, *, code: str) -> None:
+    """The request may have been carried out: unknown until asked, never sent again."""
+    ledger.transition(
+        payment, PaymentState.UNKNOWN, kind="no_answer", text=text, data={"code": code},
+        changes={"message": IN_DOUBT}, due_in=FIRST_LOOK,
+    )  # fmt: skip
+    payment.refresh_from_db()
+
+
+def pause_before_next_look(payment: Payment) -> float | None:
+    """Seconds until the provider is asked again, by the payment's age; None to stop asking."""
+    age = (timezone.now() - (payment.sent_at or payment.created_at)) / timedelta(seconds=1)
+    return next((float(pause) for limit, pause in PAUSES if age < limit), None)
+
+
+def apply_query(payment: Payment, answer: QueryAnswer) -> None:
+    """Move a payment by a query's answer. Unknown codes and errors never fail it."""
+    meaning = answer.explanation
+    if meaning is None or meaning.outcome in (Outcome.PENDING, Outcome.UNKNOWN):
+        # "Does not exist" is no proof of failure either (section 5): keep asking.
+        absent = answer.error is not None and answer.error.refusal is Refusal.ABSENT
+        if absent and payment.state == PaymentState.PENDING:
+            ledger.transition(
+                payment, PaymentState.UNKNOWN, kind="asked",
+                text="M-Pesa does not know the request.", due_in=pause_before_next_look(payment),
+            )  # fmt: skip
+        elif meaning is not None and meaning.outcome is Outcome.UNKNOWN:
+            _note_unknown_code(payment, meaning.code, answer.result_text)
+        return
+    ledger.transition(
+        payment, PaymentState(meaning.outcome.value), kind="asked", text=meaning.sentence,
+        data={"result_code": meaning.code},
+        changes={
+            "result_code": meaning.code, "result_text": answer.result_text,
+            "message": meaning.sentence[:300],
+        },
+    )  # fmt: skip
+
+
+def _note_unknown_code(payment: Payment, code: str, text: str) -> None:
+    changes = {"result_code": code[:40], "result_text": text}
+    if payment.state != PaymentState.UNKNOWN:
+        ledger.transition(
+            payment, PaymentState.UNKNOWN, kind="asked", changes=changes,
+            text=f"M-Pesa answered with the unknown code {code!r}.",
+            due_in=pause_before_next_look(payment),
+        )  # fmt: skip
+    elif payment.result_code != code[:40]:
+        Payment.objects.filter(pk=payment.pk).update(**changes)
+
+
+def sending_deadline(started: float) -> float:
+    """The monotonic instant after which a push claimed at `started` must not be sent."""
+    return started + min(PUSH_LIMITS.total, settings.INTEGRATIONS_LEASE_SECONDS * 0.9)
+
+
+def push_now(request: PushRequest) -> tuple[Payment, bool]:
+    """Open a payment and send it in this thread: (payment, whether it is new).
+
+    Raises what `open_payment` raises; what happens after the row is committed is in its state.
+    """
+    started = time.monotonic()
+    payment, token, is_new = open_payment(request, sending=True)
+    if is_new:
+        send(payment, token, deadline=sending_deadline(started))
+    return payment, is_new
+
+
+def push_later(request: PushRequest) -> tuple[Payment, bool]:
+    """Store a payment with the caller's transaction; a worker sends it after the commit."""
+    payment, _token, is_new = open_payment(request, sending=False)
+    if is_new:
+        ring(ledger.QUEUE)
+    return payment, is_new

@@ -1,0 +1,158 @@
+"""Settling an STK callback: who may call, which payment it is, what it moves."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+
+
+from integrations.config import get_snapshot
+from integrations.exceptions import ConfigurationError, InvalidInput
+from integrations.models import InboundCallback, Payment, PaymentState
+from integrations.models.inbound_callback import Quarantine, Settled, TryLater, Verdict
+from integrations.payments import ledger
+from integrations.payments.states import FINAL
+from integrations.providers.mpesa.callbacks import StkCallback, parse_stk
+from integrations.providers.mpesa.codes import Explanation, Outcome, explain
+
+CONFIRM_PAUSE = 10.0
+
+
+def payment_of(token_digest: str) -> Payment | None:
+    """The payment whose callback path has this secret."""
+    if not token_digest:
+        return None
+    return Payment.objects.filter(callback_digest=token_digest).first()
+
+
+def doubts_about(payment: Payment, *, source: str, short_code: str) -> list[str]:
+    """What speaks against a callback, in words; [] for none.
+
+    `short_code` is the header that Daraja sends beside the body, "" where it is absent.
+    """
+    doubts = []
+    allowed = str(get_snapshot(payment.provider, payment.business).values["callback_sources"] or "")
+    if allowed.strip() and not is_listed(source, allowed):
+        doubts.append(f"The source address {source or '(none)'} is not on the list.")
+    if short_code and short_code != payment.short_code:
+        doubts.append("The short code is not the payment's.")
+    return doubts
+
+
+def is_listed(source: str, allowed: str) -> bool:
+    """Whether an address is in a list of addresses and networks separated by white space."""
+    try:
+        address = ipaddress.ip_address(source)
+    except ValueError:
+        return False
+    for part in re.split(r"[,\s]+", allowed.strip()):
+        try:
+            if address in ipaddress.ip_network(part, strict=False):
+                return True
+        except ValueError:
+            continue
+    return False
+
+
+def settle(callback: InboundCallback) -> Verdict:
+    """Move the payment by a stored callback; database work only, repeatable.
+
+    Called inside the transaction that marks the callback processed.
+    """
+    payment = payment_of(callback.token_digest)
+    if payment is None:
+        return TryLater("No payment has this callback path.")
+    try:
+        told = parse_stk(callback.raw_body())
+    except InvalidInput as error:
+        return _distrust(payment, str(error))
+    if callback.doubts:
+        return _distrust(payment, " ".join(callback.doubts))
+    if payment.checkout_id and told.checkout_id != payment.checkout_id:
+        return _distrust(payment, "The CheckoutRequestID belongs to another request.")
+    meaning = explain(told.result_code)
+    if meaning.outcome is Outcome.SUCCEEDED:
+        return _settle_success(payment, told, meaning)
+    return _settle_other(payment, told, meaning)
+
+
+def _distrust(payment: Payment, reason: str) -> Verdict:
+    """Settle nothing; ask the provider, whose answer counts."""
+    ledger.look_again(payment)
+    ledger.note(payment, "callback_quarantined", reason)
+    return Quarantine(reason, reference=str(payment.public_id))
+
+
+def _settle_success(payment: Payment, told: StkCallback, meaning: Explanation) -> Verdict:
+    problem = _success_problem(payment, told)
+    if problem:
+        ledger.flag(payment, problem)
+        return _distrust(payment, problem)
+    if _needs_confirmation(payment):
+        ledger.look_again(payment)
+        return TryLater("Waits for M-Pesa's own confirmation.", delay_seconds=CONFIRM_PAUSE)
+    changes = {**_ids(payment, told), "receipt": told.receipt}
+    moved = ledger.transition(
+        payment, PaymentState.SUCCEEDED, kind="callback", text=f"Paid, receipt {told.receipt}.",
+        data={"result_code": told.result_code, "receipt": told.receipt},
+        changes={**changes, "message": meaning.sentence},
+    )  # fmt: skip
+    if not moved and payment.state == PaymentState.SUCCEEDED and not payment.receipt:
+        # A query had settled it; queries carry no receipt.
+        Payment.objects.filter(pk=payment.pk, receipt=None).update(**changes)
+        ledger.note(payment, "receipt", f"Receipt {told.receipt}.", data={"receipt": told.receipt})
+    return _settled(payment, told)
+
+
+def _success_problem(payment: Payment, told: StkCallback) -> str:
+    if told.amount != payment.amount:
+        return f"M-Pesa reported KES {told.amount}, but KES {payment.amount} was asked for."
+    if not told.receipt:
+        return "M-Pesa reported success without a receipt."
+    if payment.receipt and payment.receipt != told.receipt:
+        return f"A second receipt came for a paid payment: {told.receipt}."
+    others = Payment.objects.filter(
+        provider=payment.provider, environment=payment.environment, receipt=told.receipt
+    )
+    if others.exclude(pk=payment.pk).exists():
+        return f"Receipt {told.receipt} already belongs to another payment."
+    return ""
+
+
+def _needs_confirmation(payment: Payment) -> bool:
+    if payment.state == PaymentState.SUCCEEDED or not payment.checkout_id:
+        return False
+    try:
+        limit = get_snapshot(payment.provider, payment.business).values["confirm_above"]
+    except ConfigurationError:
+        return False
+    return limit is not None and payment.amount > limit
+
+
+def _settle_other(payment: Payment, told: StkCallback, meaning: Explanation) -> Verdict:
+    if meaning.outcome is Outcome.PENDING:
+        ledger.look_again(payment)
+        return _settled(payment, told)
+    target = PaymentState(meaning.outcome.value)
+    moved = ledger.transition(
+        payment, target, kind="callback", text=meaning.sentence,
+        data={"result_code": told.result_code},
+        changes={**_ids(payment, told), "message": meaning.sentence[:300]},
+        due_in=None if target in FINAL else 0.0,
+    )  # fmt: skip
+    if not moved and target != payment.state:
+        ledger.note(payment, "callback_ignored", f"Code {told.result_code} came after the end.")
+    return _settled(payment, told)
+
+
+def _ids(payment: Payment, told: StkCallback) -> dict[str, str]:
+    values = {"result_code": told.result_code[:40], "result_text": told.result_text}
+    if not payment.checkout_id:
+        values["checkout_id"] = told.checkout_id
+        values["merchant_request_id"] = told.merchant_request_id
+    return values
+
+
+def _settled(payment: Payment, told: StkCallback) -> Settled:
+    key = f"{told.checkout_id}:{told.result_code}:{told.receipt}"[:128]
+    return Settled(dedupe_key=key, reference=str(payment.public_id))

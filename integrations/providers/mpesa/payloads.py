@@ -1,0 +1,206 @@
+"""Our values to Daraja's fields and back: pure, no network, no clock of its own.
+
+Source: Daraja reference, sections 4 and 5.
+"""
+
+from __future__ import annotations
+
+import base64
+import ipaddress
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+
+from integrations.config import Snapshot
+from integrations.exceptions import ConfigurationError, InvalidInput
+from integrations.models import Environment, TransactionType
+from integrations.money import parse_money
+from integrations.phone import kenyan_msisdn
+
+NAIROBI = ZoneInfo("Africa/Nairobi")
+REFERENCE_LENGTH = 12
+DESCRIPTION_LENGTH = 13
+# Words that Daraja's URL rules forbid anywhere in a callback URL (section 8 [3+]).
+FORBIDDEN_WORDS = ("mpesa", "m-pesa", "safaricom", "exe", "cmd", "sql", "query")
+
+
+@dataclass(frozen=True, slots=True)
+class StkPush:
+    """A checked request for one prompt. `amount` is whole KES, `phone` is 2547…/2541…"""
+
+    phone: str
+    amount: int
+    account_reference: str
+    description: str
+    transaction_type: str
+    short_code: str
+    party_b: str
+
+
+def check_stk_push(
+    config: Snapshot, *, phone: object, amount: object, account_reference: object,
+    description: object, transaction_type: str | None = None,
+) -> StkPush:  # fmt: skip
+    """The caller's values checked against M-Pesa's rules and this row's limits.
+
+    Raises InvalidInput naming the field, ConfigurationError for a till without its numbers.
+    """
+    kind = str(transaction_type or config.values["transaction_type"])
+    if kind not in TransactionType.values:
+        raise InvalidInput(
+            "transaction_type", f"must be one of {', '.join(TransactionType.values)}."
+        )
+    short_code = str(config.values["short_code"])
+    return StkPush(
+        phone=kenyan_msisdn(phone),
+        amount=_check_amount(config, amount),
+        account_reference=_check_reference(account_reference),
+        description=_check_description(description),
+        transaction_type=kind,
+        short_code=short_code,
+        party_b=_till(config) if kind == TransactionType.TILL else short_code,
+    )
+
+
+def _check_amount(config: Snapshot, amount: object) -> int:
+    whole = parse_money(amount).whole_units()
+    minimum, maximum = config.values["minimum_amount"], config.values["maximum_amount"]
+    if not minimum <= whole <= maximum:
+        raise InvalidInput(
+            "amount", f"KES {whole:,} is outside the limits KES {minimum:,} to {maximum:,}.",
+            code="amount_out_of_range",
+        )  # fmt: skip
+    return whole
+
+
+def _check_reference(value: object) -> str:
+    text = str(value).strip() if isinstance(value, str | int) else ""
+    if not text:
+        raise InvalidInput("account_reference", "must not be empty.", code="invalid_reference")
+    if len(text) > REFERENCE_LENGTH:
+        raise InvalidInput(
+            "account_reference",
+            f"has {len(text)} characters; M-Pesa carries at most {REFERENCE_LENGTH}.",
+            code="reference_too_long",
+        )
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9 ._/#-]*", text):
+        raise InvalidInput(
+            "account_reference", "may hold letters, digits, spaces and . _ / # - only.",
+            code="invalid_reference",
+        )  # fmt: skip
+    return text
+
+
+def _check_description(value: object) -> str:
+    text = str(value).strip() if isinstance(value, str) else ""
+    if not text:
+        raise InvalidInput("description", "must not be empty.", code="invalid_description")
+    if not text.isprintable():
+        raise InvalidInput("description", "has control characters.", code="invalid_description")
+    if len(text) <= DESCRIPTION_LENGTH:
+        return text
+    if getattr(settings, "INTEGRATIONS_MPESA_SHORTEN_DESCRIPTION", False):
+        return text[:DESCRIPTION_LENGTH].rstrip()
+    raise InvalidInput(
+        "description", f"has {len(text)} characters; M-Pesa carries at most {DESCRIPTION_LENGTH}.",
+        code="description_too_long",
+    )  # fmt: skip
+
+
+def _till(config: Snapshot) -> str:
+    till = str(config.values["till_number"] or "")
+    if not till or till == config.values["short_code"]:
+        raise ConfigurationError(
+            "Buy goods needs both numbers in the M-Pesa settings: the till number, and the store "
+            "or head-office number as short code.",
+            code="till_incomplete",
+        )
+    return till
+
+
+def timestamp_at(moment: datetime) -> str:
+    """YYYYMMDDHHmmss in East Africa Time."""
+    return moment.astimezone(NAIROBI).strftime("%Y%m%d%H%M%S")
+
+
+def password_for(short_code: str, passkey: str, timestamp: str) -> str:
+    """base64(short code + passkey + timestamp). Reversible: never leaves the request."""
+    return base64.b64encode(f"{short_code}{passkey}{timestamp}".encode()).decode()
+
+
+def stk_push_body(push: StkPush, *, passkey: str, callback_url: str, now: datetime) -> dict[str, Any]:  # fmt: skip
+    """The JSON body of an STK push. One clock reading serves Password and Timestamp."""
+    timestamp = timestamp_at(now)
+    return {
+        "BusinessShortCode": push.short_code,
+        "Password": password_for(push.short_code, passkey, timestamp),
+        "Timestamp": timestamp,
+        "TransactionType": push.transaction_type,
+        "Amount": push.amount,
+        "PartyA": push.phone,
+        "PartyB": push.party_b,
+        "PhoneNumber": push.phone,
+        "CallBackURL": callback_url,
+        "AccountReference": push.account_reference,
+        "TransactionDesc": push.description,
+    }
+
+
+def stk_query_body(
+    *, short_code: str, passkey: str, checkout_id: str, now: datetime
+) -> dict[str, Any]:
+    """The JSON body of an STK query."""
+    timestamp = timestamp_at(now)
+    return {
+        "BusinessShortCode": short_code,
+        "Password": password_for(short_code, passkey, timestamp),
+        "Timestamp": timestamp,
+        "CheckoutRequestID": checkout_id,
+    }
+
+
+def check_callback_base(url: str, environment: str) -> str:
+    """The public base that callback URLs start with, without a slash at the end.
+
+    Raises ConfigurationError for what M-Pesa would refuse or could never reach: no URL, plain
+    http or a private address in production, forbidden words, spaces.
+    """
+    base = url.strip().rstrip("/")
+    if not base:
+        raise ConfigurationError(
+            "No callback address: set PUBLIC_BASE_URL, or callback_base_url in the M-Pesa settings.",
+            code="no_callback_url",
+        )
+    parts = urlsplit(base)
+    if parts.scheme not in ("http", "https") or not parts.hostname or re.search(r"\s", base):
+        raise _bad_base(f"{base[:80]!r} is not a web address.")
+    if environment == Environment.PRODUCTION:
+        if parts.scheme != "https":
+            raise _bad_base("in production it must begin with https://.")
+        if not _is_public(parts.hostname):
+            raise _bad_base(f"M-Pesa can't reach {parts.hostname}: it is not a public host.")
+    check_callback_words(base)
+    return base.replace(parts.netloc, parts.netloc.lower(), 1)
+
+
+def check_callback_words(url: str) -> None:
+    """Raise ConfigurationError when the URL has a word that M-Pesa forbids in it."""
+    found = [word for word in FORBIDDEN_WORDS if word in url.lower()]
+    if found:
+        raise _bad_base(f"M-Pesa forbids the word {found[0]!r} in it.")
+
+
+def _bad_base(reason: str) -> ConfigurationError:
+    return ConfigurationError(f"The callback address can't be used: {reason}", code="callback_url")
+
+
+def _is_public(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_global
+    except ValueError:
+        return "." in host and not host.endswith((".local", ".internal", ".localhost", ".lan"))

@@ -1,0 +1,78 @@
+"""Planned faults: what shall go wrong, how often, and for which calls."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from integrations.providers.mpesa.emulator.contract import Call, Fault, Rejected
+
+# What the server can do to any emulator's answers.
+BEFORE = frozenset({"delay", "drop", "error_before"})
+AFTER = frozenset({"lose_answer", "error_after", "slow", "html", "empty"})
+TRANSPORT_KINDS = BEFORE | AFTER
+_PLAIN_FIELDS = ("kind", "operation", "phone", "times", "emulator")
+
+
+@dataclass(slots=True)
+class FaultPlan:
+    """The faults of one emulator, in the order they were planned."""
+
+    faults: list[Fault] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def add(self, fault: Fault) -> None:
+        """Plan one more."""
+        with self._lock:
+            self.faults.append(fault)
+
+    def clear(self) -> None:
+        """Plan nothing any more."""
+        with self._lock:
+            self.faults.clear()
+
+    def take(self, kinds: frozenset[str], call: Call) -> Fault | None:
+        """The first fault of these kinds that matches the call, used up once."""
+        with self._lock:
+            for fault in self.faults:
+                if fault.kind in kinds and _matches(fault, call):
+                    if fault.times is not None:
+                        fault.times -= 1
+                        if fault.times == 0:
+                            self.faults.remove(fault)
+                    return fault
+        return None
+
+    def as_list(self) -> list[dict[str, Any]]:
+        """What is still planned."""
+        with self._lock:
+            return [asdict(fault) for fault in self.faults]
+
+
+def read_fault(payload: Mapping[str, Any], own_kinds: frozenset[str]) -> Fault:
+    """A fault from a control request; every other field is an option. Raises Rejected."""
+    kind = payload.get("kind")
+    if kind not in TRANSPORT_KINDS | own_kinds:
+        raise Rejected(f"kind: one of {', '.join(sorted(TRANSPORT_KINDS | own_kinds))}.")
+    times = payload.get("times", 1)
+    if times is not None and (not isinstance(times, int) or isinstance(times, bool) or times < 1):
+        raise Rejected("times: a whole number from 1, or null for all.")
+    options = {name: value for name, value in payload.items() if name not in _PLAIN_FIELDS}
+    seconds, status = options.get("seconds", 0), options.get("status", 500)
+    if not isinstance(seconds, int | float) or not 0 <= seconds <= 600:
+        raise Rejected("seconds: from 0 to 600.")
+    if not isinstance(status, int) or not 500 <= status <= 599:
+        raise Rejected("status: from 500 to 599.")
+    return Fault(
+        kind=str(kind),
+        operation=str(payload.get("operation", "")),
+        phone=str(payload.get("phone", "")),
+        times=times,
+        options=options,
+    )
+
+
+def _matches(fault: Fault, call: Call) -> bool:
+    return fault.operation in {"", call.operation} and fault.phone in {"", call.phone}

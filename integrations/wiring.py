@@ -1,0 +1,66 @@
+"""Which hook of a lower layer is filled by which part of a higher one. Run by `apps.ready`."""
+
+from __future__ import annotations
+
+from django.conf import settings
+
+from integrations import events, registry, work
+from integrations.api.fields import register_secret_field
+from integrations.callbacks import process, receive
+from integrations.callbacks.routes import register_route
+from integrations.callbacks.stk import STK_ROUTE
+from integrations.config.key_source import DatabaseKeySource
+from integrations.crypto import keyring
+from integrations.maintenance import purge_old_rows
+from integrations.models import (
+    DomainEvent,
+    InboundCallback,
+    Payment,
+    PeriodicLease,
+    seal_audit_trail,
+)
+from integrations.payments import ledger, reconcile
+from integrations.providers.mpesa.client import PUSH_LIMITS
+from integrations.tasks import ring_celery
+
+# Short pauses for what is only waiting for its other half, long ones for a broken listener.
+CALLBACK_BACKOFF = (1.0, 2.0, 5.0, 15.0, 60.0, 300.0)
+EVENT_BACKOFF = (2.0, 10.0, 60.0, 300.0, 1800.0, 7200.0)
+
+
+def connect() -> None:
+    """Fill every hook; safe to run twice."""
+    keyring.use(DatabaseKeySource())
+    registry.discover_providers()
+    register_route(STK_ROUTE)
+    register_secret_field()
+    _register_queues()
+    if settings.CELERY_BROKER_URL:
+        work.set_doorbell(ring_celery)
+
+
+def _register_queues() -> None:
+    lease = settings.INTEGRATIONS_LEASE_SECONDS
+    # Inside the lease by a margin, whatever lease a test or an operator chooses.
+    push_deadline = min(PUSH_LIMITS.total, lease * 0.9)
+    work.register(
+        work.Queue(
+            name=ledger.QUEUE, model=Payment, handle=reconcile.advance, concurrency=8,
+            deadline_seconds=push_deadline, max_attempts=1000, backoff=(15.0, 60.0, 300.0),
+        )
+    )  # fmt: skip
+    work.register(
+        work.Queue(
+            name=receive.QUEUE, model=InboundCallback, handle=process.process, concurrency=4,
+            deadline_seconds=min(10.0, lease * 0.9), max_attempts=12, backoff=CALLBACK_BACKOFF,
+        )
+    )  # fmt: skip
+    work.register(
+        work.Queue(
+            name=events.QUEUE, model=DomainEvent, handle=events.deliver, concurrency=2,
+            deadline_seconds=min(20.0, lease * 0.9), max_attempts=20, backoff=EVENT_BACKOFF,
+        )
+    )  # fmt: skip
+    work.use_periodic_model(PeriodicLease)
+    work.register_periodic(work.Periodic("seal-audit", 60.0, seal_audit_trail))
+    work.register_periodic(work.Periodic("purge-old-rows", 3600.0, purge_old_rows))

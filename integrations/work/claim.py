@@ -1,0 +1,199 @@
+"""Claim, finish, schedule: every statement that changes whose turn a row is.
+
+A claim is one UPDATE, committed before the handler runs; no row lock is held meanwhile.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from secrets import token_hex
+from typing import Any, Generic
+
+from django.db import connections, router, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import Case, F, QuerySet, Value, When
+from django.db.models.functions import Greatest, Now
+
+from integrations.crypto.masking import redact
+from integrations.work.clock import later, later_sql, now_sql
+from integrations.work.models import LeasedWork, WorkState
+from integrations.work.queue import (
+    DEFAULT_BACKOFF,
+    Dead,
+    Done,
+    Kept,
+    Outcome,
+    Queue,
+    Row,
+    delay_after,
+)
+
+logger = logging.getLogger("integrations.work")
+
+ERROR_LENGTH = 500
+
+# MATERIALIZED and not a bare IN (SELECT ... LIMIT): PostgreSQL may run such a subquery once per
+# outer row and so claim more than the limit. Both databases know the word.
+_CLAIM = """
+WITH picked AS MATERIALIZED (
+    SELECT {pk} FROM {table} WHERE {due} <= {now}{only} ORDER BY {order} LIMIT {limit}{suffix}
+)
+UPDATE {table} SET work_state = 'leased', attempts = attempts + 1, claim_token = %s,
+    lease_until = {lease_end}, {due} = {lease_end}
+WHERE {pk} IN (SELECT {pk} FROM picked) AND {due} <= {now}
+RETURNING *
+"""
+
+
+@dataclass(frozen=True)
+class Claim(Generic[Row]):
+    """Rows that are ours until `lease_end`, an instant of this process's `time.monotonic()`."""
+
+    rows: list[Row]
+    lease_end: float
+
+
+def new_token() -> str:
+    """A random claim token, 32 characters."""
+    return token_hex(16)
+
+
+def locked_suffix(connection: BaseDatabaseWrapper) -> str:
+    """The only part in which the databases differ: SQLite has one writer and needs no lock."""
+    return " FOR UPDATE SKIP LOCKED" if connection.vendor == "postgresql" else ""
+
+
+def connection_for(queue: Queue[Any]) -> BaseDatabaseWrapper:
+    """The queue's database, outside any transaction.
+
+    RuntimeError inside one (a test's own excepted): the claim must be committed before the handler
+    runs, or nobody else could see it and the row lock would be held all the while.
+    """
+    connection = connections[router.db_for_write(queue.model)]
+    if connection.in_atomic_block:
+        with transaction.atomic(using=connection.alias, durable=True):
+            pass
+    return connection
+
+
+def claim_rows(
+    queue: Queue[Row], *, limit: int, only: str = "", params: Sequence[Any] = (), order: str = ""
+) -> Claim[Row]:
+    """Take up to `limit` due rows; disjoint from everybody else's.
+
+    `only` is a further SQL condition (starting with AND) with its `params`; `order` the SQL order,
+    by default the longest due first.
+    """
+    connection = connection_for(queue)
+    meta = queue.model._meta
+    quote = connection.ops.quote_name
+    sql = _CLAIM.format(
+        table=quote(meta.db_table),
+        pk=quote(meta.pk.column),
+        due=quote("next_attempt_at"),
+        order=order or quote("next_attempt_at"),
+        only=f" {only}" if only else "",
+        limit=int(limit),
+        suffix=locked_suffix(connection),
+        now=now_sql(connection),
+        lease_end=later_sql(connection, seconds=queue.lease),
+    )
+    # Before the statement, so that our idea of the lease never outlasts the database's.
+    lease_end = time.monotonic() + queue.lease
+    found = queue.model._base_manager.raw(sql, [*params, new_token()], using=connection.alias)
+    return Claim(rows=sorted(found, key=lambda row: row.pk), lease_end=lease_end)
+
+
+def has_due_rows(queue: Queue[Any]) -> bool:
+    """Whether anything is due now (in a lane that may be busy)."""
+    return queue.model._base_manager.filter(next_attempt_at__lte=Now()).exists()
+
+
+def lease_expressions(lease_seconds: float) -> dict[str, Any]:
+    """Field values by which a caller inserts a row that it has already claimed itself.
+
+    After `create(**lease_expressions(60))` the caller holds the row: set `claim_deadline`, do the
+    work, `finish(row, ...)`. Save such an instance with `update_fields` (or refresh it first):
+    two fields still hold expressions, and a full save would lengthen the lease.
+    """
+    return {
+        "work_state": WorkState.LEASED,
+        "attempts": 1,
+        "claim_token": new_token(),
+        "lease_until": later(lease_seconds),
+        "next_attempt_at": later(lease_seconds),
+    }
+
+
+def finish(
+    row: LeasedWork, outcome: Outcome | None, *, backoff: Sequence[float] = DEFAULT_BACKOFF
+) -> bool:
+    """Store the outcome if the row is still ours; False (and nothing changed) if it is not.
+
+    Compare-and-set on the claim token, so it may be called inside the transaction that stores the
+    result; the handler then answers `Kept()`. `backoff` serves an `Again` without a delay.
+    """
+    if not row.claim_token:
+        return False
+    changes = _changes(row, outcome or Done(), backoff=backoff)
+    if not changes:
+        return True
+    ours = (
+        type(row)._base_manager.using(row._state.db).filter(pk=row.pk, claim_token=row.claim_token)
+    )
+    is_ours = ours.update(lease_until=None, claim_token="", **changes) == 1
+    if not is_ours:
+        logger.debug("%s %s was taken over; its outcome is dropped", row._meta.label, row.pk)
+    return is_ours
+
+
+def _changes(row: LeasedWork, outcome: Outcome, *, backoff: Sequence[float]) -> dict[str, Any]:
+    if isinstance(outcome, Kept):
+        return {}
+    if isinstance(outcome, Done):
+        return {"work_state": WorkState.DONE, "next_attempt_at": None, "work_error": ""}
+    if isinstance(outcome, Dead):
+        error = safe_error(outcome.error)
+        return {"work_state": WorkState.DEAD, "next_attempt_at": None, "work_error": error}
+    delay = outcome.delay_seconds
+    if delay is None:
+        delay = delay_after(row.attempts, backoff=backoff)
+    changes: dict[str, Any] = {
+        "work_state": WorkState.DUE,
+        "next_attempt_at": later(max(delay, 0.0)),
+        "work_error": safe_error(outcome.error),
+    }
+    if not outcome.count_attempt:
+        changes["attempts"] = Greatest(F("attempts") - 1, Value(0))
+    return changes
+
+
+def safe_error(error: str | Exception) -> str:
+    """The error as it may be stored and shown: redacted, then cut; no traceback, no variables."""
+    text = error if isinstance(error, str) else f"{type(error).__name__}: {error}"
+    # PostgreSQL stores neither NUL nor lone surrogates, and a provider's text may hold both.
+    text = text.replace("\x00", "").encode("utf-8", "replace").decode()
+    return redact(text)[:ERROR_LENGTH]
+
+
+def schedule(rows: LeasedWork | QuerySet[Any], *, delay_seconds: float = 0.0) -> int:
+    """Make rows due `delay_seconds` from now by the database's clock; how many were.
+
+    A leased row is left alone (its holder decides), which the caller sees by the count. One that
+    had finished, idled or died starts over with no attempts. Ring the queue afterwards.
+    """
+    if isinstance(rows, LeasedWork):
+        rows = type(rows)._base_manager.using(rows._state.db).filter(pk=rows.pk)
+    return rows.exclude(work_state=WorkState.LEASED).update(
+        next_attempt_at=later(delay_seconds),
+        attempts=Case(When(work_state=WorkState.DUE, then=F("attempts")), default=Value(0)),
+        work_state=WorkState.DUE,
+    )
+
+
+def retry_dead(rows: QuerySet[Any]) -> int:
+    """Bring the dead among `rows` back, due now with no attempts; how many were."""
+    return schedule(rows.filter(work_state=WorkState.DEAD))

@@ -1,0 +1,157 @@
+"""Ordered and fair work: lease a lane, then serve its rows one after another.
+
+Two workers never serve one lane at the same time while both live. In an ordered lane the oldest
+unfinished row goes first; while it waits for a retry the lane waits with it. A dead row is
+finished, so it holds nobody back.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from integrations.work.claim import Claim, claim_rows, connection_for, locked_suffix, new_token
+from integrations.work.clock import later_sql, now_sql
+from integrations.work.models import Lane
+from integrations.work.queue import Queue, Row
+from integrations.work.shift import ALONE, Shift
+
+# The uncorrelated EXISTS is answered once and makes an idle poll cheap, however many lanes.
+_CLAIM_LANE = """
+WITH picked AS MATERIALIZED (
+    SELECT {lanes}.{lane_pk} FROM {lanes}
+    WHERE ({lanes}.lease_until IS NULL OR {lanes}.lease_until <= {now})
+        AND EXISTS (SELECT 1 FROM {rows} WHERE next_attempt_at <= {now})
+        AND {has_due_row}
+    ORDER BY {lanes}.last_served_at ASC NULLS FIRST, {lanes}.{lane_pk}
+    LIMIT 1{suffix}
+)
+UPDATE {lanes} SET lease_until = {lease_end}, last_served_at = {now}, claim_token = %s
+WHERE {lane_pk} IN (SELECT {lane_pk} FROM picked)
+    AND (lease_until IS NULL OR lease_until <= {now})
+RETURNING {lane_pk}
+"""
+
+_ANY_DUE = (
+    "EXISTS (SELECT 1 FROM {rows} WHERE {rows}.{lane} = {lanes}.{lane_pk} "
+    "AND {rows}.next_attempt_at <= {now})"
+)
+_FIRST_IS_DUE = (
+    "(SELECT {rows}.next_attempt_at FROM {rows} WHERE {rows}.{lane} = {lanes}.{lane_pk} "
+    "AND {rows}.next_attempt_at IS NOT NULL ORDER BY {rows}.{row_pk} LIMIT 1) <= {now}"
+)
+
+# Asked again with every row: a worker that slept past its lane's lease gets no further row.
+_OURS = (
+    "AND {lane} = %s AND EXISTS (SELECT 1 FROM {lanes} WHERE {lanes}.{lane_pk} = %s "
+    "AND {lanes}.claim_token = %s AND {lanes}.lease_until > {now})"
+)
+_FIRST = (
+    " AND {row_pk} = (SELECT MIN(oldest.{row_pk}) FROM {rows} oldest "
+    "WHERE oldest.{lane} = %s AND oldest.next_attempt_at IS NOT NULL)"
+)
+
+
+@dataclass(frozen=True)
+class LaneClaim:
+    """A lane that is ours until `lease_end`, an instant of this process's `time.monotonic()`."""
+
+    pk: Any
+    token: str
+    lease_end: float
+
+
+def lane_model(queue: Queue[Any]) -> type[Lane]:
+    """The model of the queue's lanes."""
+    model: type[Lane] = queue.model._meta.get_field(queue.lane_field or "").related_model  # type: ignore[assignment]
+    return model
+
+
+def claim_lane(queue: Queue[Any]) -> LaneClaim | None:
+    """Take the longest-unserved free lane that has a row to serve; None if there is none."""
+    connection = connection_for(queue)
+    names = _names(queue, connection)
+    has_due_row = (_FIRST_IS_DUE if queue.ordered else _ANY_DUE).format(**names)
+    sql = _CLAIM_LANE.format(
+        **names,
+        has_due_row=has_due_row,
+        lease_end=later_sql(connection, seconds=queue.lease),
+        suffix=_suffix(connection, names),
+    )
+    token, lease_end = new_token(), time.monotonic() + queue.lease
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [token])
+        taken = cursor.fetchall()
+    if not taken:
+        return None
+    return LaneClaim(pk=taken[0][0], token=token, lease_end=lease_end)
+
+
+def claim_next(queue: Queue[Row], lane: LaneClaim) -> Claim[Row]:
+    """Take the lane's next due row, if the lane is still ours and its order allows one."""
+    connection = connection_for(queue)
+    names = _names(queue, connection)
+    only, params = _OURS.format(**names), [lane.pk, lane.pk, lane.token]
+    order = ""
+    if queue.ordered:
+        only, params = only + _FIRST.format(**names), [*params, lane.pk]
+        order = names["row_pk"]
+    return claim_rows(queue, limit=1, only=only, params=params, order=order)
+
+
+def release_lane(queue: Queue[Any], lane: LaneClaim) -> None:
+    """Give the lane back, unless somebody took it over."""
+    ours = lane_model(queue)._base_manager.filter(pk=lane.pk, claim_token=lane.token)
+    ours.update(lease_until=None, claim_token="")
+
+
+def serve_lane(
+    queue: Queue[Row], handle: Callable[[Claim[Row]], None], *, shift: Shift = ALONE
+) -> bool:
+    """Serve up to `queue.batch` rows of one lane; True when there was one.
+
+    A row is begun only while its whole deadline still fits into the lane's lease.
+    """
+    lane = claim_lane(queue)
+    if lane is None:
+        return False
+    shift.call_for_help()
+    served = 0
+    try:
+        while served < queue.batch and _may_go_on(queue, lane, shift=shift, served=served):
+            claim = claim_next(queue, lane)
+            if not claim.rows:
+                break
+            handle(claim)
+            served += 1
+    finally:
+        release_lane(queue, lane)
+    return served > 0
+
+
+def _may_go_on(queue: Queue[Any], lane: LaneClaim, *, shift: Shift, served: int) -> bool:
+    needed = queue.deadline_seconds if served else 0.0
+    return not shift.is_over() and time.monotonic() + needed < lane.lease_end
+
+
+def _suffix(connection: BaseDatabaseWrapper, names: dict[str, str]) -> str:
+    # Lock the lane alone: rows of the subquery belong to whoever adds work.
+    return locked_suffix(connection).replace("UPDATE", f"UPDATE OF {names['lanes']}")
+
+
+def _names(queue: Queue[Any], connection: BaseDatabaseWrapper) -> dict[str, str]:
+    quote = connection.ops.quote_name
+    lanes = lane_model(queue)._meta
+    rows = queue.model._meta
+    return {
+        "rows": quote(rows.db_table),
+        "row_pk": quote(rows.pk.column),
+        "lane": quote(rows.get_field(queue.lane_field or "").column),  # type: ignore[union-attr]
+        "lanes": quote(lanes.db_table),
+        "lane_pk": quote(lanes.pk.column),
+        "now": now_sql(connection),
+    }

@@ -1,0 +1,1 @@
+"""SMS, email, push and in-app messages. Imports `integrations`; is never imported by it."""

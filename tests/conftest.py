@@ -1,0 +1,142 @@
+"""Fixtures shared by all tests: a clean database, fresh caches, the sandbox, a public address."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.core.cache import cache
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.test import TransactionTestCase
+
+from integrations import work
+from integrations.config import clear_cache
+from integrations.crypto import keyring
+from integrations.models import InboundCallback, MpesaSettings, Payment
+from integrations.outbound import breaker, limiter, recorder
+from integrations.outbound.tokens import tokens
+from tests.sandbox.driver import SandboxDriver
+from tests.sandbox.fixtures import sandbox, sandbox_server  # noqa: F401
+
+# Published by Safaricom for its sandbox short code (Daraja reference, section 1).
+PASSKEY = "bfb279f9aa9bdbcf158e97dd71a467cd2e0c893059b10f78e6b72ada1ed2c919"
+PHONE = "0712345678"
+_KEPT = {"django_migrations", "django_content_type", "auth_permission"}
+
+
+def wipe(self: object = None) -> None:
+    """Empty the tables that hold rows: much quicker than flushing all of them."""
+    connection = connections[DEFAULT_DB_ALIAS]
+    quote = connection.ops.quote_name
+    tables = sorted(
+        {model._meta.db_table for model in apps.get_models(include_auto_created=True)} - _KEPT
+    )
+    with connection.constraint_checks_disabled(), connection.cursor() as cursor:
+        existing = set(connection.introspection.table_names(cursor))
+        filled = [name for name in tables if name in existing and _has_rows(cursor, quote(name))]
+        if not filled:
+            return
+        if connection.vendor == "postgresql":
+            cursor.execute(f"TRUNCATE {', '.join(map(quote, filled))} CASCADE")
+        else:
+            for name in filled:
+                cursor.execute(f"DELETE FROM {quote(name)}")
+
+
+def _has_rows(cursor: Any, table: str) -> bool:
+    cursor.execute(f"SELECT 1 FROM {table} LIMIT 1")
+    return cursor.fetchone() is not None
+
+
+# Every test with real commits cleans only what it touched.
+TransactionTestCase._fixture_teardown = wipe  # type: ignore[method-assign, assignment]
+
+
+@pytest.fixture(autouse=True)
+def fresh_process() -> Iterator[None]:
+    """No test inherits what another one left in memory."""
+    _forget()
+    yield
+    _forget()
+
+
+def _forget() -> None:
+    clear_cache()
+    keyring.forget()
+    tokens.forget()
+    breaker.local.forget()
+    limiter.local.forget()
+    recorder.discard_pending()
+    cache.clear()
+
+
+@pytest.fixture
+def public_url(transactional_db: None, live_server: Any, settings: Any) -> str:
+    """The address of this process's web server, set as PUBLIC_BASE_URL."""
+    settings.PUBLIC_BASE_URL = live_server.url.replace("localhost", "127.0.0.1")
+    return str(settings.PUBLIC_BASE_URL)
+
+
+@pytest.fixture
+def mpesa(public_url: str, sandbox: SandboxDriver, settings: Any) -> MpesaSettings:  # noqa: F811
+    """M-Pesa settings of the installation, pointing at the sandbox."""
+    settings.OUTBOUND_ALLOWED_HOSTS = [sandbox.base_url.removeprefix("http://")]
+    return MpesaSettings.objects.create(**mpesa_values(sandbox))
+
+
+def mpesa_values(sandbox: SandboxDriver, **changes: Any) -> dict[str, Any]:  # noqa: F811
+    """Values of a settings row that works with the sandbox."""
+    return {
+        "consumer_key": "test-consumer-key",
+        "consumer_secret": "test-consumer-secret",
+        "passkey": PASSKEY,
+        "short_code": "174379",
+        "sandbox_url": sandbox.daraja_url,
+        "callback_sources": "127.0.0.1 ::1",
+        **changes,
+    }
+
+
+def run_work(*names: str) -> None:
+    """Do what is due now, in this thread, until nothing is."""
+    for name in names or [queue.name for queue in work.queues()]:
+        work.drain(name, budget_seconds=10)
+
+
+@pytest.fixture
+def settle(sandbox: SandboxDriver) -> Callable[[], None]:  # noqa: F811
+    """Wait for the sandbox's callbacks, then work on them."""
+
+    def run() -> None:
+        sandbox.settle()
+        run_work("callbacks")
+        run_work("events")
+
+    return run
+
+
+def make_due(payment: Payment) -> None:
+    """Let the payment's next look, or its lease, be now."""
+    from datetime import timedelta
+
+    from django.utils import timezone
+
+    Payment.objects.filter(pk=payment.pk).update(next_attempt_at=timezone.now() - timedelta(hours=1))
+
+
+def wait_until(happens: Callable[[], Any], seconds: float = 5.0) -> Any:
+    """What `happens` returns once it is true; fails after `seconds`."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        answer = happens()
+        if answer:
+            return answer
+        time.sleep(0.01)
+    raise AssertionError("it did not happen in time")
+
+
+def callbacks_stored(count: int = 1) -> bool:
+    return InboundCallback.objects.count() >= count

@@ -1,0 +1,298 @@
+"""Tokens: fetched once, kept as ciphertext, replaced when refused."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from cryptography.fernet import Fernet
+from django.core.cache import cache, caches
+from django.test import override_settings
+
+from integrations.crypto.keyring import EnvironmentOnly, keyring
+from integrations.exceptions import ProviderError, TransportError
+from integrations.outbound import TokenCache
+from tests.outbound.conftest import get, limits, pay
+from tests.outbound.servers import answer, drop
+
+
+@pytest.fixture(autouse=True)
+def _environment_keys_only():
+    """Keys from CYPHER_KEY alone, so that the threads below need no database."""
+    before = keyring._source
+    keyring.use(EnvironmentOnly())
+    yield
+    keyring.use(before)
+
+
+class Source:
+    """Hands out t1, t2, ... and counts."""
+
+    def __init__(self, lifetime: float = 3599, pause: float = 0) -> None:
+        self.lifetime, self.pause = lifetime, pause
+        self.count = 0
+
+    def __call__(self, *_: Any) -> tuple[str, float]:
+        self.count += 1
+        token = f"t{self.count}"
+        time.sleep(self.pause)
+        return token, self.lifetime
+
+
+def _at_once(count, action):
+    together = threading.Barrier(count)
+
+    def act(number):
+        together.wait(5)
+        return action(number)
+
+    with ThreadPoolExecutor(count) as threads:
+        return list(threads.map(act, range(count)))
+
+
+def test_a_token_is_fetched_once_and_kept():
+    tokens, source = TokenCache(), Source()
+    assert [tokens.get("k", source) for _ in range(3)] == ["t1"] * 3
+    assert tokens.get("other", source) == "t2"
+
+
+def test_another_process_finds_it_in_the_shared_cache():
+    source = Source()
+    assert TokenCache().get("k", source) == "t1"
+    assert TokenCache().get("k", source) == "t1"
+    assert source.count == 1
+
+
+def test_the_shared_cache_holds_ciphertext_only():
+    stored = []
+    backend = caches["default"]
+    original = backend.set
+
+    def spy(key, value, *args, **kwargs):
+        stored.append((key, value))
+        return original(key, value, *args, **kwargs)
+
+    backend.set = spy
+    try:
+        TokenCache().get("digest", lambda: ("very-secret-token", 3599))
+    finally:
+        del backend.set
+    [(key, value)] = stored
+    assert isinstance(value, str)
+    assert value.startswith("gAAAAA")
+    assert "very-secret-token" not in key + value
+    assert "very-secret-token" not in repr(cache.get(key))
+
+
+def test_eight_threads_with_an_expired_token_make_one_fetch():
+    tokens, source = TokenCache(), Source(lifetime=3599, pause=0.1)
+    with time_machine.travel("2026-01-01T00:00:00Z", tick=True) as clock:
+        tokens.get("k", source)
+        clock.shift(timedelta(hours=2))
+        assert set(_at_once(8, lambda _: tokens.get("k", source))) == {"t2"}
+    assert source.count == 2
+
+
+def test_a_token_near_its_end_is_replaced():
+    tokens, source = TokenCache(), Source(lifetime=3600)
+    with time_machine.travel("2026-01-01T00:00:00Z", tick=False) as clock:
+        tokens.get("k", source)
+        clock.shift(timedelta(seconds=3539))
+        assert tokens.get("k", source) == "t1"
+        clock.shift(timedelta(seconds=1))
+        assert tokens.get("k", source) == "t2"
+
+
+def test_a_short_lived_token_is_used_for_half_its_life():
+    tokens, source = TokenCache(), Source(lifetime=20)
+    with time_machine.travel("2026-01-01T00:00:00Z", tick=False) as clock:
+        tokens.get("k", source)
+        clock.shift(timedelta(seconds=9))
+        assert tokens.get("k", source) == "t1"
+        clock.shift(timedelta(seconds=2))
+        assert tokens.get("k", source) == "t2"
+
+
+def test_who_waited_for_a_failed_fetch_shares_its_failure():
+    tokens, calls = TokenCache(), itertools.count(1)
+
+    def refused():
+        next(calls)
+        time.sleep(0.15)
+        raise ProviderError("wrong consumer key", permanent=True)
+
+    def attempt(_):
+        with pytest.raises(ProviderError, match="wrong consumer key"):
+            tokens.get("k", refused)
+
+    _at_once(8, attempt)
+    assert next(calls) == 2
+    assert tokens.get("k", Source()) == "t1"
+
+
+def test_waiting_for_another_threads_fetch_ends_at_the_deadline():
+    tokens = TokenCache()
+    entered, release = threading.Event(), threading.Event()
+
+    def slow():
+        entered.set()
+        release.wait(5)
+        return "t", 3599
+
+    thread = threading.Thread(target=tokens.get, args=("k", slow))
+    thread.start()
+    entered.wait(5)
+    with pytest.raises(TransportError) as caught:
+        tokens.get("k", Source(), deadline=time.monotonic() + 0.1)
+    release.set()
+    thread.join(5)
+    assert (caught.value.sent, caught.value.code) == (False, "timeout")
+
+
+def test_eight_rejections_of_one_token_cause_one_refresh():
+    tokens, source = TokenCache(), Source(pause=0.05)
+    old = tokens.get("k", source)
+
+    def renew(_):
+        tokens.reject("k", old)
+        return tokens.get("k", source)
+
+    assert set(_at_once(8, renew)) == {"t2"}
+    assert source.count == 2
+
+
+def test_a_late_rejection_of_the_old_token_keeps_the_new_one():
+    here, there, source = TokenCache(), TokenCache(), Source()
+    old = here.get("k", source)
+    there.get("k", source)
+    here.reject("k", old)
+    assert here.get("k", source) == "t2"
+    there.reject("k", old)
+    assert there.get("k", source) == "t2"
+    assert source.count == 2
+
+
+@pytest.mark.parametrize("stored", ["gAAAAAnonsense", "", 7, None, ["t", 1], {"token": "t"}])
+def test_what_cannot_be_read_counts_as_missing(stored):
+    tokens, source = TokenCache(), Source()
+    cache.set(TokenCache._name("k"), stored)
+    assert tokens.get("k", source) == "t1"
+
+
+def test_a_token_of_a_retired_key_counts_as_missing(settings):
+    source = Source()
+    TokenCache().get("k", source)
+    settings.CYPHER_KEY = Fernet.generate_key().decode()
+    keyring.forget()
+    assert TokenCache().get("k", source) == "t2"
+
+
+def test_a_cache_that_is_away_is_logged_once_and_ignored(caplog):
+    nobody = {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": "redis://127.0.0.1:1/0"}
+    tokens, source = TokenCache(), Source()
+    with (
+        override_settings(CACHES={"default": nobody}),
+        caplog.at_level(logging.WARNING, "integrations.outbound"),
+    ):
+        assert tokens.get("k", source) == "t1"
+        tokens.reject("k", "t1")
+        assert tokens.get("k", source) == "t2"
+        assert tokens.get("k", source) == "t2"
+    assert [r.getMessage().split()[0] for r in caplog.records] == ["event=token_cache_unavailable"]
+
+
+def _bearer(handler, request):
+    """Accepts only the newest token, as Daraja does: 404 with its own code otherwise."""
+    token = request.headers.get("Authorization", "").removeprefix("Bearer ")
+    is_good = token == handler.server.good
+    body = b'{"ok": true}' if is_good else b'{"errorCode": "404.001.03"}'
+    answer(200 if is_good else 404, body)(handler, request)
+
+
+def _rejects(response):
+    return response.status == 404 and response.json().get("errorCode") == "404.001.03"
+
+
+def test_the_client_sends_the_token_and_fetches_it_once(serve, client_for):
+    server, source = serve(_bearer), Source()
+    server.good = "t1"
+    for _ in range(3):
+        response = client_for(server).send(pay(server), authorize=source, rejects_token=_rejects)
+        assert response.status == 200
+    assert (source.count, len(server.requests)) == (1, 3)
+
+
+def test_a_rejected_token_is_renewed_once_and_the_payment_replayed_once(serve, client_for):
+    server, source = serve(_bearer), Source()
+    server.good = "t2"
+    client = client_for(server)
+    response = client.send(pay(server), authorize=source, rejects_token=_rejects)
+    assert response.status == 200
+    assert (source.count, len(server.requests)) == (2, 2)
+
+
+def test_a_token_that_stays_rejected_is_not_renewed_for_ever(serve, client_for):
+    server, source = serve(_bearer), Source()
+    server.good = "never"
+    response = client_for(server).send(pay(server), authorize=source, rejects_token=_rejects)
+    assert response.status == 404
+    assert (source.count, len(server.requests)) == (2, 2)
+
+
+def test_eight_threads_with_a_rejected_token_cause_one_refresh(serve, client_for):
+    server, source = serve(_bearer), Source(pause=0.05)
+    server.good = "t1"
+    client = client_for(server)
+    client.send(pay(server), authorize=source, rejects_token=_rejects)
+    server.good = "t2"
+    statuses = _at_once(
+        8, lambda _: client.send(pay(server), authorize=source, rejects_token=_rejects).status
+    )
+    assert statuses == [200] * 8
+    assert source.count == 2
+
+
+def test_a_lost_token_request_does_not_make_the_payment_unknown(serve, client_for):
+    server = serve(drop)
+    client = client_for(server)
+
+    def fetch(deadline):
+        client.send(get(server, "/oauth", deadline=deadline))
+        raise AssertionError("not reached")
+
+    with pytest.raises(TransportError) as caught:
+        client.send(pay(server), authorize=fetch)
+    assert (caught.value.sent, caught.value.code) == (False, "connection_lost")
+    assert [request.path for request in server.requests] == ["/oauth"]
+
+
+def test_the_deadline_covers_the_token_too(serve, client_for):
+    server, seen = serve(), []
+
+    def fetch(deadline):
+        seen.append(deadline - time.monotonic())
+        time.sleep(0.25)
+        return "t", 3599
+
+    with pytest.raises(TransportError) as caught:
+        client_for(server).send(pay(server, limits=limits(total=0.2)), authorize=fetch)
+    assert (caught.value.sent, caught.value.code) == (False, "timeout")
+    assert 0 < seen[0] <= 0.2
+    assert server.requests == []
+
+
+def test_a_replay_keeps_the_deadline(serve, client_for):
+    server, source = serve(_bearer), Source(pause=0.15)
+    server.good = "t2"
+    call = pay(server, limits=limits(total=0.25))
+    with pytest.raises(TransportError) as caught:
+        client_for(server).send(call, authorize=source, rejects_token=_rejects)
+    assert (caught.value.sent, caught.value.code) == (False, "timeout")
+    assert len(server.requests) == 1

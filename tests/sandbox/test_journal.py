@@ -1,0 +1,82 @@
+"""The journal: a killed sandbox keeps its book."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from integrations.sandbox.server import Sandbox
+from tests.sandbox.daraja import Shop
+from tests.sandbox.driver import SandboxDriver
+from tests.sandbox.receiver import Receiver
+
+
+def copy_of(journal: Path) -> Path:
+    """What another process would find after a kill at this moment."""
+    copy = journal.with_suffix(".copy")
+    copy.write_bytes(journal.read_bytes())
+    return copy
+
+
+def test_what_was_answered_is_in_the_file_before_the_answer(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    journal = tmp_path / "journal"
+    with Sandbox(journal=journal) as server:
+        checkout_id = Shop(server.url_of("mpesa-daraja"), receiver.url).pushed_id()
+        (line,) = journal.read_text().splitlines()
+        assert json.loads(line)["entry"]["prompt"]["checkout_request_id"] == checkout_id
+
+
+def test_a_killed_sandbox_keeps_its_book_and_goes_on(tmp_path: Path, receiver: Receiver) -> None:
+    journal = tmp_path / "journal"
+    with Sandbox(speed=0.001, journal=journal) as first:
+        driver = SandboxDriver(first.url)
+        shop = Shop(first.url_of("mpesa-daraja"), receiver.url)
+        shop.push()
+        driver.settle()
+        driver.scenario("cancel", seconds=3000)
+        shop.push(PhoneNumber="254712000002")
+        before = driver.prompts()
+        after_kill = copy_of(journal)
+    receiver.received.clear()
+    with Sandbox(speed=0.001, journal=after_kill) as second:
+        driver = SandboxDriver(second.url)
+        assert driver.prompts() == before
+        # The open prompt still holds its phone, and ends as it was going to.
+        assert Shop(driver.daraja_url).push(PhoneNumber="254712000002").status_code == 500
+        driver.advance(3001)
+        driver.settle()
+        assert driver.prompts()[1]["result_code"] == "1032"
+        assert len(receiver.received) == 1
+        assert Shop(driver.daraja_url).pushed_id()
+        assert [prompt["id"] for prompt in driver.prompts()] == [1, 2, 3]
+
+
+def test_a_torn_last_line_is_left_out_and_written_past(
+    tmp_path: Path, receiver: Receiver
+) -> None:
+    journal = tmp_path / "journal"
+    for _ in range(2):
+        with Sandbox(speed=0.001, journal=journal) as server:
+            driver = SandboxDriver(server.url)
+            Shop(driver.daraja_url, receiver.url).push()
+            driver.settle()
+        with journal.open("ab") as file:
+            file.write(b'{"emulator":"mpesa-daraja","entry":{"prom')
+    with Sandbox(journal=journal) as server:
+        prompts = SandboxDriver(server.url).prompts()
+        assert [prompt["result_code"] for prompt in prompts] == ["0", "0"]
+        assert all(len(prompt["deliveries"]) == 1 for prompt in prompts)
+
+
+def test_a_reset_holds_after_a_restart(tmp_path: Path, receiver: Receiver) -> None:
+    journal = tmp_path / "journal"
+    with Sandbox(speed=0.001, journal=journal) as server:
+        driver = SandboxDriver(server.url)
+        Shop(driver.daraja_url, receiver.url).push(AccountReference="BEFORE")
+        driver.reset()
+        Shop(driver.daraja_url, receiver.url).push(AccountReference="AFTER")
+    with Sandbox(journal=journal) as server:
+        prompts = SandboxDriver(server.url).prompts()
+        assert [prompt["reference"] for prompt in prompts] == ["AFTER"]

@@ -1,0 +1,44 @@
+"""Settings of the test suite: the product's own, with fast hashing and per-run keys.
+
+DATABASE_URL and REDIS_URL choose the stack, exactly as in production.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+
+from cryptography.fernet import Fernet
+
+os.environ.setdefault("DJANGO_SECRET_KEY", "tests-only-" + "x" * 50)
+os.environ.setdefault("DJANGO_DEBUG", "0")
+os.environ.setdefault("DJANGO_SECURE_SSL_REDIRECT", "0")
+os.environ.setdefault("CYPHER_KEY", Fernet.generate_key().decode())
+# Child processes that a test starts inherit the same key.
+os.environ.setdefault("INTEGRATIONS_LEASE_SECONDS", "2")
+
+from bengoerp.settings import *  # noqa: E402, F403
+from bengoerp.settings import CACHES, DATABASES, INSTALLED_APPS, REST_FRAMEWORK  # noqa: E402
+
+ALLOWED_HOSTS = ["*"]
+INSTALLED_APPS = [*INSTALLED_APPS, "tests.work.app"]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+WHITENOISE_USE_FINDERS = True
+REST_FRAMEWORK = {**REST_FRAMEWORK, "DEFAULT_THROTTLE_CLASSES": []}
+EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+
+_worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    # A file, not memory: the live server, the sandbox and child processes share it.
+    _folder = os.environ.setdefault("TEST_DB_DIR", tempfile.mkdtemp(prefix="bengoerp-tests-"))
+    DATABASES["default"]["NAME"] = f"{_folder}/{_worker}.sqlite3"
+    DATABASES["default"]["TEST"] = {"NAME": f"{_folder}/{_worker}.sqlite3"}
+    DATABASES["default"]["OPTIONS"]["init_command"] = (
+        "PRAGMA journal_mode=WAL;PRAGMA synchronous=OFF;"
+    )
+if "redis" in CACHES["default"]["BACKEND"]:
+    CACHES["default"]["KEY_PREFIX"] = f"bengoerp-test-{_worker}"

@@ -1,0 +1,128 @@
+"""What the tests of durable work share: queues for a test, worker processes, moved leases."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from django.db import connection, connections
+from django.db.models import QuerySet
+from django.db.models.functions import Now
+
+from integrations import work
+from integrations.models.periodic import PeriodicLease
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(autouse=True)
+def nothing_else_registered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The product's own queues, jobs and doorbell step aside for a test."""
+    monkeypatch.setattr("integrations.work.queue._queues", {})
+    monkeypatch.setattr("integrations.work.periodic._jobs", {})
+    monkeypatch.setattr("integrations.work.periodic._model", PeriodicLease)
+    monkeypatch.setattr("integrations.work.doorbell._remote", None)
+
+
+@pytest.fixture
+def make_queue() -> Iterator[Callable[..., work.Queue[Any]]]:
+    """Registers a queue for one test, with short times unless the test says otherwise."""
+    names: list[str] = []
+
+    def make(**options: Any) -> work.Queue[Any]:
+        defaults = {"name": f"test-{len(names)}", "lease_seconds": 30.0, "deadline_seconds": 1.0}
+        queue = work.Queue(**{**defaults, **options})
+        work.register(queue)
+        names.append(queue.name)
+        return queue
+
+    yield make
+    for name in names:
+        work.unregister(name)
+
+
+@pytest.fixture
+def make_periodic() -> Iterator[Callable[..., work.Periodic]]:
+    names: list[str] = []
+
+    def make(**options: Any) -> work.Periodic:
+        job = work.Periodic(**options)
+        work.register_periodic(job)
+        names.append(job.name)
+        return job
+
+    yield make
+    for name in names:
+        work.unregister_periodic(name)
+
+
+def child_environment(**extra: str) -> dict[str, str]:
+    """The environment by which a child process uses this very test database."""
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path]), **extra}
+    if connection.vendor == "postgresql":
+        have = connection.settings_dict
+        credentials = ":".join(
+            quote(have[key], safe="") for key in ("USER", "PASSWORD") if have[key]
+        )
+        address = f"{have['HOST']}:{have['PORT'] or 5432}"
+        env["DATABASE_URL"] = f"postgres://{credentials}@{address}/{have['NAME']}"
+    return env
+
+
+@pytest.fixture
+def start_worker() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Starts `manage.py worker` on the test database and returns once it has said so."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(*arguments: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "manage.py", "worker", "--skip-checks", *arguments],
+            cwd=ROOT,
+            env=child_environment(WORK_TEST_QUEUES="1"),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        assert line.startswith("Worker "), process.communicate()[1]
+        return process
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            process.send_signal(signal.SIGCONT)
+            process.kill()
+        process.communicate()
+
+
+def run_out(rows: QuerySet[Any]) -> None:
+    """End the leases of `rows` as time would."""
+    past = Now() - timedelta(seconds=1)
+    rows.update(lease_until=past, next_attempt_at=past)
+
+
+def wait_until(is_met: Callable[[], bool], *, seconds: float = 20.0) -> None:
+    """Poll until the condition holds; fail after `seconds`."""
+    end = time.monotonic() + seconds
+    while not is_met():
+        assert time.monotonic() < end, "the condition was not met in time"
+        time.sleep(0.02)
+
+
+def in_own_connection(run: Callable[[], Any]) -> Any:
+    """Call `run` in a thread and close the connections that the thread opened."""
+    try:
+        return run()
+    finally:
+        connections.close_all()

@@ -1,0 +1,173 @@
+"""Celery carries rings; the database keeps the work."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from celery.contrib.testing.worker import start_worker as start_celery_thread
+
+from bengoerp.celery import app
+from integrations import tasks, work
+from tests.work.app.models import Errand, Job, Trace
+from tests.work.conftest import ROOT, child_environment, wait_until
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+MakeQueue = Callable[..., work.Queue[Any]]
+BROKER = os.environ.get("CELERY_BROKER_URL") or os.environ.get("REDIS_URL")
+
+
+def test_the_settings_make_at_least_once_true() -> None:
+    assert app.conf.task_acks_late
+    assert app.conf.task_reject_on_worker_lost
+    assert app.conf.worker_prefetch_multiplier == 1
+    assert app.conf.task_ignore_result
+    assert app.conf.accept_content == ["json"]
+    assert app.conf.task_time_limit < app.conf.broker_transport_options["visibility_timeout"]
+    assert app.conf.get("CELERY_DB_REUSE_MAX") == 100
+    assert {entry["task"] for entry in app.conf.beat_schedule.values()} <= set(app.tasks)
+
+
+def test_the_task_drains_the_queue_that_it_names(make_queue: MakeQueue) -> None:
+    make_queue(name="jobs", model=Job, handle=lambda _row: None)
+    make_queue(name="errands", model=Errand, handle=lambda _row: None)
+    Job.objects.create()
+    Errand.objects.create()
+    tasks.run_queue("jobs")
+    assert (Job.objects.get().work_state, Errand.objects.get().work_state) == ("done", "due")
+
+
+def test_the_periodic_task_runs_what_is_due(make_periodic: Callable[..., Any]) -> None:
+    runs: list[str] = []
+    make_periodic(name="a", every_seconds=60, run=lambda: runs.append("a"))
+    make_periodic(name="b", every_seconds=60, run=lambda: runs.append("b"))
+    tasks.run_periodic()
+    tasks.run_periodic()
+    assert sorted(runs) == ["a", "b"]
+
+
+@pytest.fixture
+def celery_thread() -> Iterator[None]:
+    with start_celery_thread(app, pool="solo", perform_ping_check=False, loglevel="ERROR"):
+        yield
+
+
+def test_a_ring_reaches_a_celery_worker(make_queue: MakeQueue, celery_thread: None) -> None:
+    make_queue(name="jobs", model=Job, handle=lambda _row: None)
+    work.set_doorbell(tasks.ring_celery)
+    Job.objects.create()
+    work.ring("jobs")
+    wait_until(lambda: Job.objects.get().work_state == "done")
+
+
+def test_the_tick_finds_work_that_nobody_rang_for(
+    make_queue: MakeQueue, celery_thread: None
+) -> None:
+    make_queue(name="jobs", model=Job, handle=lambda _row: None)
+    Job.objects.create()
+    tasks.run_due_queues.apply_async()
+    wait_until(lambda: Job.objects.get().work_state == "done")
+
+
+@pytest.fixture
+def published() -> Iterator[list[tuple[float, str]]]:
+    """Every message that really leaves for the broker, with its time."""
+    from celery.signals import before_task_publish
+
+    seen: list[tuple[float, str]] = []
+
+    def note(body: Any = None, **_rest: Any) -> None:
+        seen.append((time.monotonic(), body[0][0]))
+
+    before_task_publish.connect(note)
+    yield seen
+    before_task_publish.disconnect(note)
+    app.control.purge()
+
+
+def test_rings_are_coalesced_and_none_is_lost(published: list[tuple[float, str]]) -> None:
+    bell = tasks.CeleryBell()
+    for _ in range(50):
+        bell.ring("jobs")
+        time.sleep(0.005)
+    assert bell.flush(seconds=2)
+    last_ring = time.monotonic()
+    times = [at for at, _name in published]
+    assert 2 <= len(times) <= 4
+    assert all(later - earlier >= 0.19 for earlier, later in zip(times, times[1:], strict=False))
+    bell.ring("jobs")
+    bell.ring("errands")
+    assert bell.flush(seconds=2)
+    assert {name for at, name in published if at >= last_ring} == {"jobs", "errands"}
+
+
+def test_a_broker_that_is_down_delays_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        port = unused.getsockname()[1]
+    old = app.conf.broker_url
+    app.pool.force_close_all()
+    app.set_current()
+    app.conf.broker_url = app.conf.broker_write_url = f"redis://127.0.0.1:{port}/0"
+    app._pool = app.amqp._producer_pool = None
+    try:
+        bell = tasks.CeleryBell()
+        start = time.monotonic()
+        for _ in range(3):
+            bell.ring("jobs")
+        assert time.monotonic() - start < 0.05
+        wait_until(lambda: "The broker takes no rings" in caplog.text)
+        bell.ring("jobs")
+        assert bell.flush(seconds=5)
+        assert caplog.text.count("The broker takes no rings") == 1
+    finally:
+        app.conf.broker_url = app.conf.broker_write_url = old
+        app._pool = app.amqp._producer_pool = None
+
+
+def test_the_bell_works_in_a_forked_child() -> None:
+    tasks.ring_celery("parent")
+    before = tasks._bell
+    child = os.fork()
+    if child == 0:
+        is_new = tasks._bell is not before and tasks._bell._thread is None
+        os._exit(0 if is_new and not tasks._bell._waiting else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    tasks._bell.flush()
+    app.control.purge()
+
+
+if BROKER or os.environ.get("CI_STACK") == "full":
+
+    def test_a_celery_worker_process_handles_a_ring_from_another_process() -> None:
+        assert BROKER, "the full stack needs CELERY_BROKER_URL or REDIS_URL"
+        env = child_environment(
+            WORK_TEST_QUEUES="1", CELERY_BROKER_URL=BROKER, CELERY_TEST_QUEUE=f"test-{os.getpid()}"
+        )
+        worker = subprocess.Popen(
+            [sys.executable, "-m", "celery", "-A", "tests.work.celery_app", "worker",
+             "--concurrency=1", "--loglevel=WARNING"],
+            cwd=ROOT, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+        try:
+            job = Job.objects.create()
+            subprocess.run(
+                [sys.executable, "-m", "tests.work.celery_app", "tests.jobs"],
+                cwd=ROOT, env=env, check=True, timeout=30,
+            )  # fmt: skip
+            wait_until(lambda: Trace.objects.filter(what="end", row=job.pk).exists())
+            wait_until(lambda: Job.objects.get().work_state == "done")
+            assert Trace.objects.exclude(pid=os.getpid()).count() == 2
+            worker.send_signal(signal.SIGTERM)
+            assert worker.wait(timeout=20) == 0
+        finally:
+            worker.kill()
+            worker.communicate()
