@@ -32,9 +32,10 @@ def check_keys(**_: Any) -> list[CheckMessage]:
     return [
         Warning(
             "CYPHER_KEY is not set: nothing can be encrypted unless AppSettings holds a key.",
-            hint=_KEY_HINT, id="integrations.W010",
+            hint=_KEY_HINT,
+            id="integrations.W010",
         )
-    ]  # fmt: skip
+    ]
 
 
 _KEY_HINT = (
@@ -113,6 +114,9 @@ def check_public_url(**_: Any) -> list[CheckMessage]:
     else:
         return []
     return [
-        Warning(problem, hint="Use the public https address, without such words: "
-                f"{', '.join(FORBIDDEN_WORDS)}.", id="integrations.W030")
-    ]  # fmt: skip
+        Warning(
+            problem,
+            hint=f"Use the public https address, without such words: {', '.join(FORBIDDEN_WORDS)}.",
+            id="integrations.W030",
+        )
+    ]

@@ -42,18 +42,20 @@ def parse_amount(value: object, field: str = "amount") -> Decimal:
         raise InvalidInput(field, "must be a number.", code="invalid_amount")
     if isinstance(value, float):
         raise InvalidInput(
-            field, "must be Decimal, int or text, never float: floats are not exact.",
+            field,
+            "must be Decimal, int or text, never float: floats are not exact.",
             code="float_amount",
-        )  # fmt: skip
+        )
     if isinstance(value, int):
         return Decimal(value)
     if isinstance(value, str):
         text = value.strip()
         if not text.isascii() or not text.replace(".", "", 1).removeprefix("-").isdigit():
             raise InvalidInput(
-                field, f"{value[:40]!r} is not a plain decimal number such as 1000 or 1000.50.",
+                field,
+                f"{value[:40]!r} is not a plain decimal number such as 1000 or 1000.50.",
                 code="invalid_amount",
-            )  # fmt: skip
+            )
         value = text
     if not isinstance(value, str | Decimal):
         raise InvalidInput(field, "must be a number.", code="invalid_amount")
@@ -76,7 +78,8 @@ def parse_money(value: object, currency: str = "KES", field: str = "amount") -> 
         raise InvalidInput("currency", f"{currency!r} is not known.", code="invalid_currency")
     if amount != round(amount, digits):
         raise InvalidInput(
-            field, f"{amount} is finer than {currency} allows ({digits} decimals).",
+            field,
+            f"{amount} is finer than {currency} allows ({digits} decimals).",
             code="fractional_amount",
-        )  # fmt: skip
+        )
     return Money(amount, currency)

@@ -37,9 +37,10 @@ def parse_phone(value: object, field: str = "phone") -> str:
         if number is not None and phonenumbers.is_valid_number(number):
             return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
     raise InvalidInput(
-        field, "is not a phone number; use a form such as 0712345678 or +254712345678.",
+        field,
+        "is not a phone number; use a form such as 0712345678 or +254712345678.",
         code="invalid_phone",
-    )  # fmt: skip
+    )
 
 
 def kenyan_msisdn(value: object, field: str = "phone") -> str:

@@ -1,6 +1,6 @@
 """URLs of the hub; a host project includes them wherever it likes.
 
-    path("api/v1/integrations/", include("integrations.urls"))
+path("api/v1/integrations/", include("integrations.urls"))
 """
 
 from __future__ import annotations

@@ -45,22 +45,37 @@ def _register_queues() -> None:
     push_deadline = min(PUSH_LIMITS.total, lease * 0.9)
     work.register(
         work.Queue(
-            name=ledger.QUEUE, model=Payment, handle=reconcile.advance, concurrency=8,
-            deadline_seconds=push_deadline, max_attempts=1000, backoff=(15.0, 60.0, 300.0),
+            name=ledger.QUEUE,
+            model=Payment,
+            handle=reconcile.advance,
+            concurrency=8,
+            deadline_seconds=push_deadline,
+            max_attempts=1000,
+            backoff=(15.0, 60.0, 300.0),
         )
-    )  # fmt: skip
+    )
     work.register(
         work.Queue(
-            name=receive.QUEUE, model=InboundCallback, handle=process.process, concurrency=4,
-            deadline_seconds=min(10.0, lease * 0.9), max_attempts=12, backoff=CALLBACK_BACKOFF,
+            name=receive.QUEUE,
+            model=InboundCallback,
+            handle=process.process,
+            concurrency=4,
+            deadline_seconds=min(10.0, lease * 0.9),
+            max_attempts=12,
+            backoff=CALLBACK_BACKOFF,
         )
-    )  # fmt: skip
+    )
     work.register(
         work.Queue(
-            name=events.QUEUE, model=DomainEvent, handle=events.deliver, concurrency=2,
-            deadline_seconds=min(20.0, lease * 0.9), max_attempts=20, backoff=EVENT_BACKOFF,
+            name=events.QUEUE,
+            model=DomainEvent,
+            handle=events.deliver,
+            concurrency=2,
+            deadline_seconds=min(20.0, lease * 0.9),
+            max_attempts=20,
+            backoff=EVENT_BACKOFF,
         )
-    )  # fmt: skip
+    )
     work.use_periodic_model(PeriodicLease)
     work.register_periodic(work.Periodic("seal-audit", 60.0, seal_audit_trail))
     work.register_periodic(work.Periodic("purge-old-rows", 3600.0, purge_old_rows))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from django.apps import apps
 from django.core.cache import cache
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.test import TransactionTestCase
+from django.utils import timezone
 
 from integrations import work
 from integrations.config import clear_cache
@@ -120,11 +122,9 @@ def settle(sandbox: SandboxDriver) -> Callable[[], None]:  # noqa: F811
 
 def make_due(payment: Payment) -> None:
     """Let the payment's next look, or its lease, be now."""
-    from datetime import timedelta
-
-    from django.utils import timezone
-
-    Payment.objects.filter(pk=payment.pk).update(next_attempt_at=timezone.now() - timedelta(hours=1))
+    Payment.objects.filter(pk=payment.pk).update(
+        next_attempt_at=timezone.now() - timedelta(hours=1)
+    )
 
 
 def wait_until(happens: Callable[[], Any], seconds: float = 5.0) -> Any:

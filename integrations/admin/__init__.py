@@ -1,0 +1,1 @@
+"""Plain Django admin of the hub."""

@@ -13,7 +13,7 @@ from integrations.crypto.masking import MASK
 class SecretField(serializers.CharField):
     """Write-only text. Leave the key out to keep the stored secret, send "" to clear it."""
 
-    default_error_messages = {  # noqa: RUF012 - DRF's own convention
+    default_error_messages = {
         "mask": "This is the mask shown in place of a secret. Send the secret, or leave it out."
     }
 

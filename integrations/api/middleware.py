@@ -16,5 +16,6 @@ class ActorMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        """Handle the request with its user as the actor."""
         with acting(getattr(request, "user", None)):
             return self.get_response(request)

@@ -44,8 +44,12 @@ def _mark(row: InboundCallback, verdict: Verdict) -> Outcome:
             status = CallbackStatus.DUPLICATE
         _write(row, status=status, dedupe_key=verdict.dedupe_key, reference=verdict.reference)
     else:
-        _write(row, status=CallbackStatus.QUARANTINED, reason=verdict.reason[:300],
-               reference=verdict.reference)  # fmt: skip
+        _write(
+            row,
+            status=CallbackStatus.QUARANTINED,
+            reason=verdict.reason[:300],
+            reference=verdict.reference,
+        )
     return Done()
 
 
@@ -59,4 +63,3 @@ def _is_settled(row: InboundCallback, key: str) -> bool:
 def _write(row: InboundCallback, **values: Any) -> None:
     rows = InboundCallback.objects.filter(pk=row.pk, status=CallbackStatus.STORED)
     rows.update(processed_at=timezone.now(), **values)
-

@@ -47,14 +47,22 @@ def _quarantine(request: CallbackRequest, refusal: CallbackRefused) -> None:
     recent = InboundCallback.objects.filter(
         status=CallbackStatus.QUARANTINED, route=request.route, received_at__gte=since
     )
-    logger.warning("callback=%s refused status=%s source=%s reason=%s",
-                   request.route, refusal.status, request.source, refusal.message)  # fmt: skip
+    logger.warning(
+        "callback=%s refused status=%s source=%s reason=%s",
+        request.route,
+        refusal.status,
+        request.source,
+        refusal.message,
+    )
     if recent.count() >= REFUSED_PER_HOUR:
         return
     _store(
-        request, status=CallbackStatus.QUARANTINED, reason=refusal.message[:300],
-        work_state=WorkState.IDLE, next_attempt_at=None,
-    )  # fmt: skip
+        request,
+        status=CallbackStatus.QUARANTINED,
+        reason=refusal.message[:300],
+        work_state=WorkState.IDLE,
+        next_attempt_at=None,
+    )
 
 
 def _store(request: CallbackRequest, **values: object) -> InboundCallback:

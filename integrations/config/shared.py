@@ -50,7 +50,9 @@ class SharedTier:
 
     def _pause(self, error: Exception) -> None:
         self._paused_until = time.monotonic() + PAUSE
-        logger.warning("The cache does not answer (%s); reading the database.", type(error).__name__)
+        logger.warning(
+            "The cache does not answer (%s); reading the database.", type(error).__name__
+        )
 
 
 shared = SharedTier()

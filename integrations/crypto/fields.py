@@ -29,6 +29,8 @@ SHORTEST_TOKEN = 100
 class SecretAttribute(DeferredAttribute):
     """Turns whatever is assigned into a `Secret` at once: no plaintext stays on the row."""
 
+    field: EncryptedTextField
+
     def __set__(self, instance: models.Model, value: object) -> None:
         name = self.field.attname
         instance.__dict__[name] = self.field.seal(value)
@@ -44,7 +46,7 @@ class EmptyExact(_Exact):
     """`field=""`: the only comparison that means anything on ciphertext."""
 
     def get_prep_lookup(self) -> str:
-        """"" or FieldError."""
+        """ "" or FieldError."""
         if self.rhs not in ("", Secret()):
             raise FieldError("An encrypted field can only be compared with '' or isnull.")
         return ""
@@ -72,7 +74,7 @@ class EncryptedTextField(_Text):
 
     def db_check(self, connection: BaseDatabaseWrapper) -> str:
         """Empty, or as long and beginning as a token does. No % sign: it may be interpolated."""
-        column = connection.ops.quote_name(self.column)
+        column = connection.ops.quote_name(str(self.column))
         return (
             f"{column} = '' OR (substr({column}, 1, 6) = 'gAAAAA' "
             f"AND length({column}) >= {SHORTEST_TOKEN})"

@@ -97,7 +97,7 @@ class Keyring:
             return ring
 
     def _load(self) -> MultiFernet:
-        keys = [check_key(key, "AppSettings.cypher_key") for key in self._source.keys()]
+        keys = [check_key(key, "AppSettings.cypher_key") for key in self._source.keys()]  # noqa: SIM118
         keys += [key for key in environment_keys() if key not in keys]
         if not keys:
             raise ConfigurationError(

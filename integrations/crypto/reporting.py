@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import ItemsView
 from typing import Any
 
 from django.http import HttpRequest
+from django.utils.safestring import SafeString
 from django.views.debug import ExceptionReporter, SafeExceptionReporterFilter
 
 from integrations.crypto.masking import redact
@@ -15,15 +17,15 @@ from integrations.crypto.masking import redact
 class NoLocalsFilter(SafeExceptionReporterFilter):
     """Error reports without local variables, request bodies or callback path secrets."""
 
-    def is_active(self, request: HttpRequest | None) -> bool:  # noqa: ARG002
+    def is_active(self, request: HttpRequest | None) -> bool:
         """Always: a developer's error page must not show a revealed secret either."""
         return True
 
-    def get_traceback_frame_variables(self, request: Any, tb_frame: Any) -> list[Any]:  # noqa: ARG002
+    def get_traceback_frame_variables(self, request: Any, tb_frame: Any) -> ItemsView[str, Any]:
         """Nothing: any frame may hold a revealed secret."""
-        return []
+        return dict[str, Any]().items()
 
-    def get_post_parameters(self, request: HttpRequest | None) -> dict[str, Any]:  # noqa: ARG002
+    def get_post_parameters(self, request: HttpRequest | None) -> dict[str, Any]:
         """Nothing: settings forms post secrets."""
         return {}
 
@@ -31,13 +33,13 @@ class NoLocalsFilter(SafeExceptionReporterFilter):
 class RedactingReporter(ExceptionReporter):
     """Error pages and mails with tokens and callback path secrets taken out."""
 
-    def get_traceback_html(self) -> str:
+    def get_traceback_html(self) -> SafeString:
         """Django's page, redacted."""
-        return redact(super().get_traceback_html())
+        return SafeString(redact(super().get_traceback_html()))
 
-    def get_traceback_text(self) -> str:
+    def get_traceback_text(self) -> SafeString:
         """Django's text, redacted."""
-        return redact(super().get_traceback_text())
+        return SafeString(redact(super().get_traceback_text()))
 
 
 class JsonFormatter(logging.Formatter):

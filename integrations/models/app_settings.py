@@ -33,7 +33,7 @@ class WrappedKeyField(EncryptedTextField):
         if isinstance(value, Secret):
             return WrappedKey(value.token, stored=value.stored)
         if isinstance(value, EncryptedStr) or not value:
-            return WrappedKey(value or "")
+            return WrappedKey(str(value or ""))
         if not isinstance(value, str) or MASK in value:
             raise InvalidInput(self.name, "must be a Fernet key.", code="bad_key")
         return WrappedKey(wrap_key(value))
@@ -42,7 +42,7 @@ class WrappedKeyField(EncryptedTextField):
         """The stored key."""
         return WrappedKey(value or "", stored=True)
 
-    def db_check(self, connection: Any) -> None:  # type: ignore[override]  # noqa: ARG002
+    def db_check(self, connection: Any) -> None:  # type: ignore[override]
         """None: a bare key is allowed where the environment has no key."""
 
 

@@ -48,9 +48,14 @@ class AuditQuerySet(AppendOnly):
     """Recording."""
 
     def record(
-        self, action: str, *, target: models.Model | None = None, business: str = "",
-        fields: Sequence[str] = (), detail: str = "",
-    ) -> AuditEntry:  # fmt: skip
+        self,
+        action: str,
+        *,
+        target: models.Model | None = None,
+        business: str = "",
+        fields: Sequence[str] = (),
+        detail: str = "",
+    ) -> AuditEntry:
         """Add an entry for the present actor. `fields` are names only, never values."""
         user = _actor.get()
         known = user is not None and getattr(user, "is_authenticated", False)
@@ -72,9 +77,13 @@ class AuditEntry(models.Model):
 
     at = models.DateTimeField(auto_now_add=True)
     actor = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.DO_NOTHING,
-        db_constraint=False, related_name="+",
-    )  # fmt: skip
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        related_name="+",
+    )
     actor_name = models.CharField(max_length=200)
     action = models.CharField(max_length=60)
     object_type = models.CharField(max_length=100, blank=True)
@@ -111,10 +120,19 @@ class AuditEntry(models.Model):
     def digest_after(self, previous: str) -> str:
         """SHA-256 over the previous digest and everything this entry says."""
         told = [
-            previous, self.pk, self.at.isoformat(), self.actor_id, self.actor_name, self.action,
-            self.object_type, self.object_id, self.object_name, self.business, self.fields,
+            previous,
+            self.pk,
+            self.at.isoformat(),
+            self.actor_id,
+            self.actor_name,
+            self.action,
+            self.object_type,
+            self.object_id,
+            self.object_name,
+            self.business,
+            self.fields,
             self.detail,
-        ]  # fmt: skip
+        ]
         text = json.dumps(told, ensure_ascii=False, separators=(",", ":"), default=str)
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -170,6 +188,6 @@ def find_broken_seal() -> int | None:
     for seal in AuditSeal.objects.select_related("entry").order_by("position").iterator():
         digest = seal.entry.digest_after(digest)
         if seal.position != expected or seal.digest != digest:
-            return seal.position
+            return int(seal.position)
         expected += 1
     return None

@@ -62,7 +62,7 @@ class InboundCallback(LeasedWork):
 
     def raw_body(self) -> bytes:
         """The bytes as received; raises DecryptionError."""
-        return self.body.reveal().encode("latin-1")
+        return str(self.body.reveal()).encode("latin-1")
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,9 +59,11 @@ class MpesaSettings(SettingsModel):
         help_text="The ready-made encrypted initiator password, where you have no password."
     )
     short_code = models.CharField(
-        max_length=100, default="", blank=True,
+        max_length=100,
+        default="",
+        blank=True,
         help_text="PayBill number; for a till, the store or head-office number used at go-live.",
-    )  # fmt: skip
+    )
     base_url = models.URLField(
         default=PRODUCTION_URL, help_text="Host used in the production environment."
     )
@@ -69,29 +71,34 @@ class MpesaSettings(SettingsModel):
         default=SANDBOX_URL, help_text="Host used in the sandbox environment."
     )
     callback_base_url = models.URLField(
-        default="", blank=True,
+        default="",
+        blank=True,
         help_text="Public address of this installation; empty uses PUBLIC_BASE_URL.",
-    )  # fmt: skip
+    )
     initiator_name = models.CharField(max_length=1500, default="", blank=True)
     initiator_password = EncryptedTextField()
     transaction_type = models.CharField(
         max_length=30, choices=TransactionType.choices, default=TransactionType.PAYBILL
     )
     till_number = models.CharField(
-        max_length=10, default="", blank=True,
+        max_length=10,
+        default="",
+        blank=True,
         help_text="For buy goods: the till that receives the money.",
-    )  # fmt: skip
+    )
     callback_sources = models.TextField(
-        default=CALLBACK_SOURCES, blank=True,
+        default=CALLBACK_SOURCES,
+        blank=True,
         help_text="Addresses or networks that callbacks come from; others are quarantined and "
         "the provider is asked instead. Empty accepts any.",
-    )  # fmt: skip
+    )
     minimum_amount = models.PositiveIntegerField(default=1, help_text="KES per transaction.")
     maximum_amount = models.PositiveIntegerField(default=250000, help_text="KES per transaction.")
     confirm_above = models.PositiveIntegerField(
-        null=True, blank=True,
+        null=True,
+        blank=True,
         help_text="Ask M-Pesa to confirm a success callback above this amount (KES).",
-    )  # fmt: skip
+    )
 
     class Meta:
         verbose_name = "M-Pesa Settings"

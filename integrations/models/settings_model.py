@@ -33,7 +33,7 @@ class Environment(models.TextChoices):
 
 
 def host_of(url: str) -> str:
-    """"host:port" of a URL, lower case with the default port filled in; "" for no URL."""
+    """ "host:port" of a URL, lower case with the default port filled in; "" for no URL."""
     try:
         parts = urlsplit(url)
         port = parts.port or DEFAULT_PORTS.get(parts.scheme, 0)
@@ -73,9 +73,11 @@ class SettingsModel(models.Model):
     # URL fields that receive secrets, by environment; see `outbound_urls`.
 
     business = models.CharField(
-        max_length=64, blank=True, default="",
+        max_length=64,
+        blank=True,
+        default="",
         help_text="The host ERP's key of a business; empty for the whole installation.",
-    )  # fmt: skip
+    )
     shared = models.BooleanField(
         default=False,
         help_text="Let businesses without a row of their own use this one (installation only).",
@@ -101,6 +103,31 @@ class SettingsModel(models.Model):
         owner = self.business or "installation"
         return f"{self.info.label} ({owner}, {self.get_environment_display()})"
 
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Save with secrets bound, stamp changed and the change audited, in one transaction."""
+        with transaction.atomic():
+            before = self._stored()
+            self.bind_secrets(before)
+            if kwargs.get("update_fields") is not None:
+                extra = {"secrets_saved", "secret_hosts", "updated_at"}
+                kwargs["update_fields"] = {*kwargs["update_fields"], *extra}
+            super().save(*args, **kwargs)
+            ConfigStamp.objects.touch()
+            AuditEntry.objects.record(
+                "settings.changed" if before else "settings.created",
+                target=self,
+                business=self.business,
+                fields=self._changed_fields(before),
+            )
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        """Delete; the stamp changes and the deletion is audited in the same transaction."""
+        with transaction.atomic():
+            AuditEntry.objects.record("settings.deleted", target=self, business=self.business)
+            answer = super().delete(*args, **kwargs)
+            ConfigStamp.objects.touch()
+            return answer
+
     @classmethod
     @cache
     def config_fields(cls) -> tuple[str, ...]:
@@ -112,9 +139,7 @@ class SettingsModel(models.Model):
     @cache
     def secret_fields(cls) -> tuple[str, ...]:
         """Names of the encrypted fields, in order."""
-        return tuple(
-            f.name for f in cls._meta.concrete_fields if isinstance(f, EncryptedTextField)
-        )
+        return tuple(f.name for f in cls._meta.concrete_fields if isinstance(f, EncryptedTextField))
 
     def outbound_urls(self) -> list[str]:
         """The URLs that receive this row's secrets in its environment."""
@@ -133,9 +158,10 @@ class SettingsModel(models.Model):
         if before is None:
             return []
         return [
-            name for name in self.secret_fields()
+            name
+            for name in self.secret_fields()
             if getattr(self, name) and getattr(self, name) == getattr(before, name)
-        ]  # fmt: skip
+        ]
 
     def clean(self) -> None:
         """Refuse what can't work: hosts moved under kept secrets, a shared business row."""
@@ -148,7 +174,7 @@ class SettingsModel(models.Model):
         if moved and kept:
             hosts = ", ".join(self.outbound_hosts())
             raise ValidationError(
-                {name: f"The host is now {hosts}: type this secret again." for name in kept},
+                dict.fromkeys(kept, f"The host is now {hosts}: type this secret again."),
                 code="host_not_confirmed",
             )
 
@@ -165,35 +191,14 @@ class SettingsModel(models.Model):
         self.secrets_saved = saved
         self.secret_hosts = before.secret_hosts if before and kept else self.outbound_hosts()
 
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        """Save with secrets bound, stamp changed and the change audited, in one transaction."""
-        with transaction.atomic():
-            before = self._stored()
-            self.bind_secrets(before)
-            if kwargs.get("update_fields") is not None:
-                extra = {"secrets_saved", "secret_hosts", "updated_at"}
-                kwargs["update_fields"] = {*kwargs["update_fields"], *extra}
-            super().save(*args, **kwargs)
-            ConfigStamp.objects.touch()
-            AuditEntry.objects.record(
-                "settings.changed" if before else "settings.created",
-                target=self, business=self.business, fields=self._changed_fields(before),
-            )  # fmt: skip
-
-    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
-        """Delete; the stamp changes and the deletion is audited in the same transaction."""
-        with transaction.atomic():
-            AuditEntry.objects.record("settings.deleted", target=self, business=self.business)
-            answer = super().delete(*args, **kwargs)
-            ConfigStamp.objects.touch()
-            return answer
-
     def note_test(self, *, ok: bool, message: str, milliseconds: int) -> None:
         """Store a connection test's result; not a change of settings, so no new stamp."""
         values = {
-            "last_test_at": timezone.now(), "last_test_ok": ok,
-            "last_test_message": message[:300], "last_test_ms": milliseconds,
-        }  # fmt: skip
+            "last_test_at": timezone.now(),
+            "last_test_ok": ok,
+            "last_test_message": message[:300],
+            "last_test_ms": milliseconds,
+        }
         models.QuerySet(type(self)).filter(pk=self.pk).update(**values)
         AuditEntry.objects.record(
             "settings.tested", target=self, business=self.business, detail=message

@@ -83,7 +83,7 @@ class StampedQuerySet(models.QuerySet[Any]):
             self.written("created", (), len(made))
             return made
 
-    def written(self, action: str, fields: Iterable[str], count: int) -> None:  # noqa: ARG002
+    def written(self, action: str, fields: Iterable[str], count: int) -> None:
         """Called inside the transaction of each bulk write."""
         ConfigStamp.objects.touch()
 

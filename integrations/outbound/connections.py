@@ -119,11 +119,11 @@ class _Guarded:
         return response
 
 
-class GuardedHTTPConnection(_Guarded, HTTPConnection):  # type: ignore[misc]
+class GuardedHTTPConnection(_Guarded, HTTPConnection):
     """Plain HTTP, for hosts of OUTBOUND_ALLOWED_HOSTS."""
 
 
-class GuardedHTTPSConnection(_Guarded, HTTPSConnection):  # type: ignore[misc]
+class GuardedHTTPSConnection(_Guarded, HTTPSConnection):
     """HTTPS, certificate and name checked."""
 
 

@@ -51,13 +51,13 @@ class _Adapter(HTTPAdapter):
         manager.pool_classes_by_scheme = pool_classes(self._max_idle)
         return manager  # type: ignore[no-any-return]
 
-    def cert_verify(self, conn: Any, *args: Any, **kwargs: Any) -> None:  # noqa: ARG002
+    def cert_verify(self, conn: Any, *args: Any, **kwargs: Any) -> None:
         # The context verifies already; the original would reread the CA file per connection.
         conn.cert_reqs = "CERT_REQUIRED"
 
 
 class _Session(requests.Session):
-    def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002
+    def get_redirect_target(self, resp: requests.Response) -> None:
         # Without this the library reads a redirect's body whole, past our cap.
         return None
 

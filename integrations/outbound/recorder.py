@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 
-from django.db import connections, router, transaction
+from django.db import connections, models, router, transaction
 from django.utils import timezone
 
 from integrations.exceptions import (
@@ -29,6 +29,14 @@ log = logging.getLogger("integrations.outbound")
 # Rows that wait for a transaction to end; the oldest go first when one never ends.
 MAX_PENDING = 1000
 _BLOCKED = frozenset({"blocked_address", "breaker_open", "rate_limited", "timeout"})
+
+
+# Length of each text column.
+_LIMITS = {
+    column.name: column.max_length
+    for column in ProviderCall._meta.concrete_fields
+    if isinstance(column, models.CharField)
+}
 
 
 @dataclass(slots=True)
@@ -158,19 +166,8 @@ def _row(record: Record, latency_ms: int) -> ProviderCall:
         cost=record.cost,
         created_at=timezone.now(),
     )
-    for name in (
-        "provider",
-        "operation",
-        "business",
-        "environment",
-        "outcome",
-        "error_code",
-        "reference",
-        "provider_request_id",
-        "credential",
-    ):
+    for name, limit in _LIMITS.items():
         # Some of these come from the provider: PostgreSQL refuses NUL and what is too long.
-        limit = ProviderCall._meta.get_field(name).max_length
         setattr(row, name, str(getattr(record, name)).replace("\0", "")[:limit])
     return row
 

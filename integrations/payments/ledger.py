@@ -28,10 +28,17 @@ TOLD = FINAL | {PaymentState.UNKNOWN, PaymentState.PENDING}
 
 
 def transition(
-    payment: Payment, target: PaymentState, *, kind: str, text: str = "",
-    data: dict[str, Any] | None = None, changes: dict[str, Any] | None = None,
-    due_in: float | None = None, only_from: PaymentState | None = None, claim: str = "",
-) -> bool:  # fmt: skip
+    payment: Payment,
+    target: PaymentState,
+    *,
+    kind: str,
+    text: str = "",
+    data: dict[str, Any] | None = None,
+    changes: dict[str, Any] | None = None,
+    due_in: float | None = None,
+    only_from: PaymentState | None = None,
+    claim: str = "",
+) -> bool:
     """Move a payment if the table allows it from where it stands now; False if it does not.
 
     `changes` are further column values, `due_in` the seconds until the payment is looked at
@@ -85,9 +92,13 @@ def begin_sending(payment: Payment, *, digest: str, claim: str) -> bool:
     """Move a claimed `created` payment to `sending`, committed before the socket opens."""
     with transaction.atomic(durable=True):
         return transition(
-            payment, PaymentState.SENDING, kind="sending", text="Asking M-Pesa to prompt the payer.",
-            changes={"callback_digest": digest, "sent_at": timezone.now()}, claim=claim,
-        )  # fmt: skip
+            payment,
+            PaymentState.SENDING,
+            kind="sending",
+            text="Asking M-Pesa to prompt the payer.",
+            changes={"callback_digest": digest, "sent_at": timezone.now()},
+            claim=claim,
+        )
 
 
 def claimed_by_caller(lease_seconds: float) -> dict[str, Any]:
@@ -96,14 +107,23 @@ def claimed_by_caller(lease_seconds: float) -> dict[str, Any]:
 
 
 def note(
-    payment: Payment, kind: str, text: str = "", *, data: dict[str, Any] | None = None,
-    from_state: str = "", to_state: str = "",
-) -> None:  # fmt: skip
+    payment: Payment,
+    kind: str,
+    text: str = "",
+    *,
+    data: dict[str, Any] | None = None,
+    from_state: str = "",
+    to_state: str = "",
+) -> None:
     """Add a line to the payment's history without moving it."""
     PaymentEvent.objects.create(
-        payment=payment, kind=kind, text=text[:300], data=data or {},
-        from_state=from_state, to_state=to_state,
-    )  # fmt: skip
+        payment=payment,
+        kind=kind,
+        text=text[:300],
+        data=data or {},
+        from_state=from_state,
+        to_state=to_state,
+    )
 
 
 def flag(payment: Payment, reason: str) -> None:

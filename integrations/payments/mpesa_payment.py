@@ -40,10 +40,16 @@ class MpesaPaymentService:
 
     @classmethod
     def initiate_stk_push(
-        cls, phone: Any, amount: Any, account_reference: Any, description: Any = "Payment", *,
-        idempotency_key: str | None = None, business: str = "",
+        cls,
+        phone: Any,
+        amount: Any,
+        account_reference: Any,
+        description: Any = "Payment",
+        *,
+        idempotency_key: str | None = None,
+        business: str = "",
         transaction_type: str | None = None,
-    ) -> Answer:  # fmt: skip
+    ) -> Answer:
         """Ask a payer to pay `amount` whole KES; the prompt is sent before this returns.
 
         True means "the prompt is on its way", never "paid": listen for `payment.succeeded` or
@@ -53,35 +59,55 @@ class MpesaPaymentService:
         `idempotency_key` answers for the first payment and sends nothing.
         """
         request = stk.PushRequest(
-            phone, amount, account_reference, description, business, transaction_type,
+            phone,
+            amount,
+            account_reference,
+            description,
+            business,
+            transaction_type,
             idempotency_key,
-        )  # fmt: skip
+        )
         if _in_transaction():
             return _refused(OPEN_TRANSACTION, code="open_transaction")
         return _answer(stk.push_now, request, done="STK Push initiated")
 
     @classmethod
     def enqueue_stk_push(
-        cls, phone: Any, amount: Any, account_reference: Any, description: Any = "Payment", *,
-        idempotency_key: str | None = None, business: str = "",
+        cls,
+        phone: Any,
+        amount: Any,
+        account_reference: Any,
+        description: Any = "Payment",
+        *,
+        idempotency_key: str | None = None,
+        business: str = "",
         transaction_type: str | None = None,
-    ) -> Answer:  # fmt: skip
+    ) -> Answer:
         """Store the wish to push with the caller's transaction; a worker sends it after commit.
 
         Arguments and answer as `initiate_stk_push`; the state is "created". Rolled back means
         never sent.
         """
         request = stk.PushRequest(
-            phone, amount, account_reference, description, business, transaction_type,
+            phone,
+            amount,
+            account_reference,
+            description,
+            business,
+            transaction_type,
             idempotency_key,
-        )  # fmt: skip
+        )
         return _answer(stk.push_later, request, done="STK Push queued")
 
     @classmethod
     def query_stk_status(
-        cls, checkout_id: str, password: str | None = None, timestamp: str | None = None, *,
+        cls,
+        checkout_id: str,
+        password: str | None = None,
+        timestamp: str | None = None,
+        *,
         business: str = "",
-    ) -> Answer:  # fmt: skip
+    ) -> Answer:
         """Ask M-Pesa about a push: `(answered, error or None, provider's body or None)`.
 
         The first value says that M-Pesa gave a state, not that the payment is paid: see
@@ -161,4 +187,3 @@ def describe_answer(payment: Payment, *, done: str, is_new: bool) -> Answer:
     if state == PaymentState.SENDING:
         return False, _BUSY, data
     return False, payment.message or stk.IN_DOUBT, data
-

@@ -41,10 +41,14 @@ def _send(payment: Payment) -> Outcome:
 def _doubt_expired(payment: Payment) -> Outcome:
     """Whoever was sending is gone or late: it may have been sent, so it is never sent again."""
     ledger.transition(
-        payment, PaymentState.UNKNOWN, kind="sender_lost", only_from=PaymentState.SENDING,
+        payment,
+        PaymentState.UNKNOWN,
+        kind="sender_lost",
+        only_from=PaymentState.SENDING,
         text="The process that was sending stopped; the outcome is being found out.",
-        changes={"message": stk.IN_DOUBT}, due_in=stk.FIRST_LOOK,
-    )  # fmt: skip
+        changes={"message": stk.IN_DOUBT},
+        due_in=stk.FIRST_LOOK,
+    )
     return Kept()
 
 

@@ -12,15 +12,26 @@ TRANSITIONS: dict[S, frozenset[S]] = {
     S.CREATED: frozenset({S.SENDING, S.FAILED, S.CANCELLED}),
     S.SENDING: frozenset(
         {
-            S.PENDING, S.REQUIRES_ACTION, S.AUTHORIZED, S.UNKNOWN,
-            S.SUCCEEDED, S.FAILED, S.CANCELLED, S.EXPIRED,
+            S.PENDING,
+            S.REQUIRES_ACTION,
+            S.AUTHORIZED,
+            S.UNKNOWN,
+            S.SUCCEEDED,
+            S.FAILED,
+            S.CANCELLED,
+            S.EXPIRED,
         }
     ),
     S.PENDING: frozenset({S.UNKNOWN, S.SUCCEEDED, S.FAILED, S.CANCELLED, S.EXPIRED}),
     S.UNKNOWN: frozenset(
         {
-            S.PENDING, S.REQUIRES_ACTION, S.AUTHORIZED,
-            S.SUCCEEDED, S.FAILED, S.CANCELLED, S.EXPIRED,
+            S.PENDING,
+            S.REQUIRES_ACTION,
+            S.AUTHORIZED,
+            S.SUCCEEDED,
+            S.FAILED,
+            S.CANCELLED,
+            S.EXPIRED,
         }
     ),
     S.REQUIRES_ACTION: frozenset(
@@ -32,7 +43,7 @@ TRANSITIONS: dict[S, frozenset[S]] = {
     S.CANCELLED: frozenset({S.SUCCEEDED}),
     S.EXPIRED: frozenset({S.SUCCEEDED}),
     S.VOIDED: frozenset(),
-}  # fmt: skip
+}
 
 FINAL = frozenset({S.SUCCEEDED, S.FAILED, S.CANCELLED, S.EXPIRED, S.VOIDED})
 # Final but not for certain: a later success is believed.

@@ -75,9 +75,13 @@ def open_payment(request: PushRequest, *, sending: bool) -> tuple[Payment, str, 
     """
     config = get_snapshot(PROVIDER, request.business)
     push = check_stk_push(
-        config, phone=request.phone, amount=request.amount, description=request.description,
-        account_reference=request.account_reference, transaction_type=request.transaction_type,
-    )  # fmt: skip
+        config,
+        phone=request.phone,
+        amount=request.amount,
+        description=request.description,
+        account_reference=request.account_reference,
+        transaction_type=request.transaction_type,
+    )
     config.require_usable()
     callback_url(config, "0" * 32)  # refused now rather than after the row is written
     key = _check_key(request.idempotency_key)
@@ -85,14 +89,20 @@ def open_payment(request: PushRequest, *, sending: bool) -> tuple[Payment, str, 
     values = _columns(config, push, key)
     if sending:
         values.update(
-            state=PaymentState.SENDING, sent_at=timezone.now(), callback_digest=digest_of(token),
+            state=PaymentState.SENDING,
+            sent_at=timezone.now(),
+            callback_digest=digest_of(token),
             **ledger.claimed_by_caller(settings.INTEGRATIONS_LEASE_SECONDS),
-        )  # fmt: skip
+        )
     try:
         with transaction.atomic(durable=sending):
             payment = Payment.objects.create(**values)
-            ledger.note(payment, "created", f"KES {push.amount:,} from {payment.phone}.",
-                        to_state=payment.state)  # fmt: skip
+            ledger.note(
+                payment,
+                "created",
+                f"KES {push.amount:,} from {payment.phone}.",
+                to_state=payment.state,
+            )
     except IntegrityError:
         return _existing(values, key), "", False
     return payment, token, True
@@ -161,9 +171,11 @@ def send(payment: Payment, token: str, *, deadline: float) -> None:
             raise ConfigurationError("The environment was changed before the payment was sent.")
         push = _push_of(payment, config)
         ack = DarajaClient(config).stk_push(
-            push, callback_url=callback_url(config, token),
-            deadline=deadline, reference=str(payment.public_id),
-        )  # fmt: skip
+            push,
+            callback_url=callback_url(config, token),
+            deadline=deadline,
+            reference=str(payment.public_id),
+        )
     except ProviderError as error:
         fail(payment, error.message, code=error.code, retry_safe=True)
     except TransportError as error:
@@ -195,9 +207,14 @@ def _push_of(payment: Payment, config: Snapshot) -> StkPush:
 def _accept(payment: Payment, checkout_id: str, merchant_request_id: str) -> None:
     changes = {"checkout_id": checkout_id, "merchant_request_id": merchant_request_id}
     moved = ledger.transition(
-        payment, PaymentState.PENDING, kind="accepted", text="The prompt is on its way.",
-        data={"checkout_id": checkout_id}, changes=changes, due_in=FIRST_LOOK,
-    )  # fmt: skip
+        payment,
+        PaymentState.PENDING,
+        kind="accepted",
+        text="The prompt is on its way.",
+        data={"checkout_id": checkout_id},
+        changes=changes,
+        due_in=FIRST_LOOK,
+    )
     if not moved:
         # The callback was faster than this answer: keep what it settled, note the ids.
         Payment.objects.filter(pk=payment.pk, checkout_id=None).update(**changes)
@@ -208,19 +225,27 @@ def _accept(payment: Payment, checkout_id: str, merchant_request_id: str) -> Non
 def fail(payment: Payment, text: str, *, code: str, retry_safe: bool) -> None:
     """Nothing was created at the provider: the payment failed."""
     ledger.transition(
-        payment, PaymentState.FAILED, kind="refused", text=text,
+        payment,
+        PaymentState.FAILED,
+        kind="refused",
+        text=text,
         data={"code": code, "retry_safe": retry_safe},
         changes={"result_code": code[:40], "message": text[:300]},
-    )  # fmt: skip
+    )
     payment.refresh_from_db()
 
 
 def doubt(payment: Payment, text: str, *, code: str) -> None:
     """The request may have been carried out: unknown until asked, never sent again."""
     ledger.transition(
-        payment, PaymentState.UNKNOWN, kind="no_answer", text=text, data={"code": code},
-        changes={"message": IN_DOUBT}, due_in=FIRST_LOOK,
-    )  # fmt: skip
+        payment,
+        PaymentState.UNKNOWN,
+        kind="no_answer",
+        text=text,
+        data={"code": code},
+        changes={"message": IN_DOUBT},
+        due_in=FIRST_LOOK,
+    )
     payment.refresh_from_db()
 
 
@@ -238,30 +263,40 @@ def apply_query(payment: Payment, answer: QueryAnswer) -> None:
         absent = answer.error is not None and answer.error.refusal is Refusal.ABSENT
         if absent and payment.state == PaymentState.PENDING:
             ledger.transition(
-                payment, PaymentState.UNKNOWN, kind="asked",
-                text="M-Pesa does not know the request.", due_in=pause_before_next_look(payment),
-            )  # fmt: skip
+                payment,
+                PaymentState.UNKNOWN,
+                kind="asked",
+                text="M-Pesa does not know the request.",
+                due_in=pause_before_next_look(payment),
+            )
         elif meaning is not None and meaning.outcome is Outcome.UNKNOWN:
             _note_unknown_code(payment, meaning.code, answer.result_text)
         return
     ledger.transition(
-        payment, PaymentState(meaning.outcome.value), kind="asked", text=meaning.sentence,
+        payment,
+        PaymentState(meaning.outcome.value),
+        kind="asked",
+        text=meaning.sentence,
         data={"result_code": meaning.code},
         changes={
-            "result_code": meaning.code, "result_text": answer.result_text,
+            "result_code": meaning.code,
+            "result_text": answer.result_text,
             "message": meaning.sentence[:300],
         },
-    )  # fmt: skip
+    )
 
 
 def _note_unknown_code(payment: Payment, code: str, text: str) -> None:
     changes = {"result_code": code[:40], "result_text": text}
     if payment.state != PaymentState.UNKNOWN:
         ledger.transition(
-            payment, PaymentState.UNKNOWN, kind="asked", changes=changes,
+            payment,
+            PaymentState.UNKNOWN,
+            kind="asked",
+            changes=changes,
             text=f"M-Pesa answered with the unknown code {code!r}.",
             due_in=pause_before_next_look(payment),
-        )  # fmt: skip
+        )
     elif payment.result_code != code[:40]:
         Payment.objects.filter(pk=payment.pk).update(**changes)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ipaddress
 import re
 
-
 from integrations.config import get_snapshot
 from integrations.exceptions import ConfigurationError, InvalidInput
 from integrations.models import InboundCallback, Payment, PaymentState
@@ -93,10 +92,13 @@ def _settle_success(payment: Payment, told: StkCallback, meaning: Explanation) -
         return TryLater("Waits for M-Pesa's own confirmation.", delay_seconds=CONFIRM_PAUSE)
     changes = {**_ids(payment, told), "receipt": told.receipt}
     moved = ledger.transition(
-        payment, PaymentState.SUCCEEDED, kind="callback", text=f"Paid, receipt {told.receipt}.",
+        payment,
+        PaymentState.SUCCEEDED,
+        kind="callback",
+        text=f"Paid, receipt {told.receipt}.",
         data={"result_code": told.result_code, "receipt": told.receipt},
         changes={**changes, "message": meaning.sentence},
-    )  # fmt: skip
+    )
     if not moved and payment.state == PaymentState.SUCCEEDED and not payment.receipt:
         # A query had settled it; queries carry no receipt.
         Payment.objects.filter(pk=payment.pk, receipt=None).update(**changes)
@@ -135,11 +137,14 @@ def _settle_other(payment: Payment, told: StkCallback, meaning: Explanation) -> 
         return _settled(payment, told)
     target = PaymentState(meaning.outcome.value)
     moved = ledger.transition(
-        payment, target, kind="callback", text=meaning.sentence,
+        payment,
+        target,
+        kind="callback",
+        text=meaning.sentence,
         data={"result_code": told.result_code},
         changes={**_ids(payment, told), "message": meaning.sentence[:300]},
         due_in=None if target in FINAL else 0.0,
-    )  # fmt: skip
+    )
     if not moved and target != payment.state:
         ledger.note(payment, "callback_ignored", f"Code {told.result_code} came after the end.")
     return _settled(payment, told)

@@ -121,7 +121,7 @@ def _panel() -> Answer:
     page = _PANEL.read_text(encoding="utf-8").replace("{{nonce}}", nonce)
     policy = (
         f"default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; "
-        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
     headers = {"Content-Security-Policy": policy, "Referrer-Policy": "no-referrer"}
     return Answer(200, page.encode(), "text/html; charset=utf-8", headers)

@@ -289,10 +289,17 @@ def test_the_deadline_covers_the_token_too(serve, client_for):
 
 
 def test_a_replay_keeps_the_deadline(serve, client_for):
-    server, source = serve(_bearer), Source(pause=0.15)
+    server, source = serve(_bearer), Source()
     server.good = "t2"
-    call = pay(server, limits=limits(total=0.25))
+
+    def slow_to_renew(deadline):
+        token = source()
+        if source.count > 1:
+            time.sleep(max(0, deadline - time.monotonic()))
+        return token
+
+    call = pay(server, limits=limits(total=0.6))
     with pytest.raises(TransportError) as caught:
-        client_for(server).send(call, authorize=source, rejects_token=_rejects)
+        client_for(server).send(call, authorize=slow_to_renew, rejects_token=_rejects)
     assert (caught.value.sent, caught.value.code) == (False, "timeout")
     assert len(server.requests) == 1

@@ -25,9 +25,7 @@ def test_a_dropped_connection_accepts_nothing(sandbox: SandboxDriver, shop: Shop
     assert shop.push().status_code == 200
 
 
-def test_a_lost_answer_was_accepted(
-    sandbox: SandboxDriver, shop: Shop, receiver: Receiver
-) -> None:
+def test_a_lost_answer_was_accepted(sandbox: SandboxDriver, shop: Shop, receiver: Receiver) -> None:
     sandbox.fault("lose_answer", operation="stk_push")
     with pytest.raises(LOST):
         shop.push()

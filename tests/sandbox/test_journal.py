@@ -53,9 +53,7 @@ def test_a_killed_sandbox_keeps_its_book_and_goes_on(tmp_path: Path, receiver: R
         assert [prompt["id"] for prompt in driver.prompts()] == [1, 2, 3]
 
 
-def test_a_torn_last_line_is_left_out_and_written_past(
-    tmp_path: Path, receiver: Receiver
-) -> None:
+def test_a_torn_last_line_is_left_out_and_written_past(tmp_path: Path, receiver: Receiver) -> None:
     journal = tmp_path / "journal"
     for _ in range(2):
         with Sandbox(speed=0.001, journal=journal) as server:

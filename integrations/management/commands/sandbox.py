@@ -40,13 +40,6 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, **options: Any) -> None:
         """Serve until SIGTERM or SIGINT; raises CommandError where it can't listen."""
-        stopped = threading.Event()
-
-        def stop(_number: int, _frame: FrameType | None) -> None:
-            stopped.set()
-
-        signal.signal(signal.SIGTERM, stop)
-        signal.signal(signal.SIGINT, stop)
         try:
             sandbox = Sandbox(
                 port=options["port"],
@@ -58,6 +51,13 @@ class Command(BaseCommand):
             )
         except (OSError, ValueError, OverflowError) as error:
             raise CommandError(f"The sandbox can't start: {error}") from error
+        stopped = threading.Event()
+
+        def stop(_number: int, _frame: FrameType | None) -> None:
+            stopped.set()
+
+        signal.signal(signal.SIGTERM, stop)
+        signal.signal(signal.SIGINT, stop)
         with sandbox:
             addresses = ", ".join(
                 f"{mount.emulator.title} at {sandbox.url_of(slug)}"

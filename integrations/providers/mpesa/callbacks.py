@@ -86,7 +86,9 @@ def _items(metadata: object) -> dict[str, Any]:
     if not isinstance(rows, list):
         return {}
     return {
-        str(row["Name"]): row.get("Value") for row in rows if isinstance(row, dict) and "Name" in row
+        str(row["Name"]): row.get("Value")
+        for row in rows
+        if isinstance(row, dict) and "Name" in row
     }
 
 

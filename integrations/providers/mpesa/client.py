@@ -73,7 +73,12 @@ class DarajaClient:
         )
 
     def stk_push(
-        self, push: StkPush, *, callback_url: str, deadline: float | None = None, reference: str = ""
+        self,
+        push: StkPush,
+        *,
+        callback_url: str,
+        deadline: float | None = None,
+        reference: str = "",
     ) -> StkAck:
         """Ask the payer to pay. Never sent twice unless it provably did not arrive.
 
@@ -106,7 +111,9 @@ class DarajaClient:
             )
         raise _as_error(response, answer)
 
-    def stk_query(self, checkout_id: str, *, short_code: str = "", reference: str = "") -> QueryAnswer:  # fmt: skip
+    def stk_query(
+        self, checkout_id: str, *, short_code: str = "", reference: str = ""
+    ) -> QueryAnswer:
         """Ask what became of a push. Safe to repeat.
 
         Raises TransportError when no usable answer came. Error answers are returned, since
@@ -226,16 +233,20 @@ def _as_error(response: Response, body: dict[str, Any]) -> Exception:
             return OutcomeUnknown("M-Pesa accepted the request without naming it.")
         return ProviderError(
             f"M-Pesa refused the request: {text}",
-            code=str(body["ResponseCode"])[:40], permanent=True, request_id=request_id,
-        )  # fmt: skip
+            code=str(body["ResponseCode"])[:40],
+            permanent=True,
+            request_id=request_id,
+        )
     meaning = explain_error(
         response.status, str(body.get("errorCode") or ""), str(body.get("errorMessage") or "")
     )
     if meaning.refusal in (Refusal.PERMANENT, Refusal.LATER):
         return ProviderError(
-            meaning.text, code=meaning.code,
-            permanent=meaning.refusal is Refusal.PERMANENT, request_id=request_id,
-        )  # fmt: skip
+            meaning.text,
+            code=meaning.code,
+            permanent=meaning.refusal is Refusal.PERMANENT,
+            request_id=request_id,
+        )
     return OutcomeUnknown(meaning.text, code=meaning.code)
 
 
@@ -244,7 +255,9 @@ def read_query_answer(status: int, body: dict[str, Any]) -> QueryAnswer:
     code = str(body.get("errorCode") or "")
     result = body.get("ResultCode")
     if status == 200 and not code and result is not None and str(result).strip():
-        return QueryAnswer(body, explain(result), result_text=str(body.get("ResultDesc") or "")[:300])
+        return QueryAnswer(
+            body, explain(result), result_text=str(body.get("ResultDesc") or "")[:300]
+        )
     return QueryAnswer(
         body, None, error=explain_error(status, code, str(body.get("errorMessage") or ""))
     )

@@ -55,27 +55,39 @@ STK_RESULTS: dict[str, Explanation] = {
         _failed("4", "The payer would pass the daily limit.", "Try again tomorrow.", retry=True),
         _failed("8", "The receiver's balance limit would be passed.", "Move money out first."),
         _failed(
-            "17", "M-Pesa refused a repeated payment of the same amount.",
-            "Wait two minutes, then send a new request.", retry=True,
+            "17",
+            "M-Pesa refused a repeated payment of the same amount.",
+            "Wait two minutes, then send a new request.",
+            retry=True,
         ),
         _failed("26", "M-Pesa is busy.", "Wait at least 30 seconds, then try again.", retry=True),
         _failed(
-            "1001", "The payer has another M-Pesa session open.",
-            "Wait one to three minutes, then send a new request.", retry=True,
+            "1001",
+            "The payer has another M-Pesa session open.",
+            "Wait one to three minutes, then send a new request.",
+            retry=True,
         ),
         Explanation("1019", Outcome.EXPIRED, "The request expired.", _AGAIN, retry=True),
         _failed(
-            "1025", "M-Pesa could not show the prompt.",
-            "Shorten the reference and description, then try once more.", retry=True,
+            "1025",
+            "M-Pesa could not show the prompt.",
+            "Shorten the reference and description, then try once more.",
+            retry=True,
         ),
         Explanation(
-            "1032", Outcome.CANCELLED, "The payer cancelled, or let the prompt time out.",
-            _AGAIN, retry=True,
+            "1032",
+            Outcome.CANCELLED,
+            "The payer cancelled, or let the prompt time out.",
+            _AGAIN,
+            retry=True,
         ),
         Explanation("1036", Outcome.EXPIRED, "The prompt got no answer.", _AGAIN, retry=True),
         Explanation(
-            "1037", Outcome.EXPIRED, "The phone could not be reached, or nobody answered.",
-            "Check that the phone is on and has signal, then send a new request.", retry=True,
+            "1037",
+            Outcome.EXPIRED,
+            "The phone could not be reached, or nobody answered.",
+            "Check that the phone is on and has signal, then send a new request.",
+            retry=True,
         ),
         _failed("2001", "The payer typed a wrong PIN.", _AGAIN, retry=True),
         _failed("2028", "The transaction type does not fit the short code.", _SETTINGS),
@@ -84,7 +96,7 @@ STK_RESULTS: dict[str, Explanation] = {
         _failed("9999", "M-Pesa could not send the prompt.", "Try once more.", retry=True),
         _failed("SFC_IC0003", "The receiving number does not exist.", _SETTINGS),
     )
-}  # fmt: skip
+}
 
 
 def explain(code: object) -> Explanation:
@@ -94,9 +106,11 @@ def explain(code: object) -> Explanation:
     if known is not None:
         return known
     return Explanation(
-        text[:40], Outcome.UNKNOWN, f"M-Pesa answered with code {text[:40]!r}, which is unknown.",
+        text[:40],
+        Outcome.UNKNOWN,
+        f"M-Pesa answered with code {text[:40]!r}, which is unknown.",
         "The payment is asked about again until its outcome is certain.",
-    )  # fmt: skip
+    )
 
 
 # Rejected access tokens come in these dresses (section 2); the commonest is an HTTP 404.
@@ -126,19 +140,34 @@ class ErrorMeaning:
     text: str
 
 
+_CHECK_PASSKEY = (
+    "M-Pesa refused the password: check the short code and the passkey (as received, not encoded)."
+)
 # 500.001.1001 says everything in its message (section 3); compared without case.
 _OVERLOADED = (
-    ("wrong credentials", Refusal.PERMANENT,
-     "M-Pesa refused the password: check the short code and the passkey (as received, not encoded)."),
-    ("merchantvalidate", Refusal.PERMANENT,
-     "M-Pesa refused the password: check the short code and the passkey (as received, not encoded)."),
-    ("merchant does not exist", Refusal.PERMANENT,
-     "M-Pesa does not know this short code: use the one from the go-live letter."),
-    ("unable to lock subscriber", Refusal.LATER,
-     "The payer has another M-Pesa prompt open: wait a minute, then try again."),
+    (
+        "wrong credentials",
+        Refusal.PERMANENT,
+        _CHECK_PASSKEY,
+    ),
+    (
+        "merchantvalidate",
+        Refusal.PERMANENT,
+        _CHECK_PASSKEY,
+    ),
+    (
+        "merchant does not exist",
+        Refusal.PERMANENT,
+        "M-Pesa does not know this short code: use the one from the go-live letter.",
+    ),
+    (
+        "unable to lock subscriber",
+        Refusal.LATER,
+        "The payer has another M-Pesa prompt open: wait a minute, then try again.",
+    ),
     ("being processed", Refusal.PENDING, "The payment is still being processed."),
     ("transaction does not exist", Refusal.ABSENT, "M-Pesa does not know this request (yet)."),
-)  # fmt: skip
+)
 
 _BY_CODE = {
     "403.002.1001": "The Daraja app may not use this product.",
@@ -158,9 +187,10 @@ def explain_error(status: int, code: str, message: str) -> ErrorMeaning:
         )
     if code in TOKEN_REJECTIONS:
         return ErrorMeaning(
-            code, Refusal.PERMANENT,
+            code,
+            Refusal.PERMANENT,
             "M-Pesa refused the access token twice: check the environment and the app's products.",
-        )  # fmt: skip
+        )
     if code == "500.001.1001":
         for words, refusal, text in _OVERLOADED:
             if words in message.lower():

@@ -43,9 +43,14 @@ class StkPush:
 
 
 def check_stk_push(
-    config: Snapshot, *, phone: object, amount: object, account_reference: object,
-    description: object, transaction_type: str | None = None,
-) -> StkPush:  # fmt: skip
+    config: Snapshot,
+    *,
+    phone: object,
+    amount: object,
+    account_reference: object,
+    description: object,
+    transaction_type: str | None = None,
+) -> StkPush:
     """The caller's values checked against M-Pesa's rules and this row's limits.
 
     Raises InvalidInput naming the field, ConfigurationError for a till without its numbers.
@@ -72,9 +77,10 @@ def _check_amount(config: Snapshot, amount: object) -> int:
     minimum, maximum = config.values["minimum_amount"], config.values["maximum_amount"]
     if not minimum <= whole <= maximum:
         raise InvalidInput(
-            "amount", f"KES {whole:,} is outside the limits KES {minimum:,} to {maximum:,}.",
+            "amount",
+            f"KES {whole:,} is outside the limits KES {minimum:,} to {maximum:,}.",
             code="amount_out_of_range",
-        )  # fmt: skip
+        )
     return whole
 
 
@@ -90,9 +96,10 @@ def _check_reference(value: object) -> str:
         )
     if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9 ._/#-]*", text):
         raise InvalidInput(
-            "account_reference", "may hold letters, digits, spaces and . _ / # - only.",
+            "account_reference",
+            "may hold letters, digits, spaces and . _ / # - only.",
             code="invalid_reference",
-        )  # fmt: skip
+        )
     return text
 
 
@@ -107,9 +114,10 @@ def _check_description(value: object) -> str:
     if getattr(settings, "INTEGRATIONS_MPESA_SHORTEN_DESCRIPTION", False):
         return text[:DESCRIPTION_LENGTH].rstrip()
     raise InvalidInput(
-        "description", f"has {len(text)} characters; M-Pesa carries at most {DESCRIPTION_LENGTH}.",
+        "description",
+        f"has {len(text)} characters; M-Pesa carries at most {DESCRIPTION_LENGTH}.",
         code="description_too_long",
-    )  # fmt: skip
+    )
 
 
 def _till(config: Snapshot) -> str:
@@ -133,7 +141,9 @@ def password_for(short_code: str, passkey: str, timestamp: str) -> str:
     return base64.b64encode(f"{short_code}{passkey}{timestamp}".encode()).decode()
 
 
-def stk_push_body(push: StkPush, *, passkey: str, callback_url: str, now: datetime) -> dict[str, Any]:  # fmt: skip
+def stk_push_body(
+    push: StkPush, *, passkey: str, callback_url: str, now: datetime
+) -> dict[str, Any]:
     """The JSON body of an STK push. One clock reading serves Password and Timestamp."""
     timestamp = timestamp_at(now)
     return {
@@ -173,7 +183,7 @@ def check_callback_base(url: str, environment: str) -> str:
     base = url.strip().rstrip("/")
     if not base:
         raise ConfigurationError(
-            "No callback address: set PUBLIC_BASE_URL, or callback_base_url in the M-Pesa settings.",
+            "No callback address: set PUBLIC_BASE_URL, or callback_base_url in the settings.",
             code="no_callback_url",
         )
     parts = urlsplit(base)

@@ -56,7 +56,7 @@ class Delivery:
     error: str = ""
 
 
-class Rejected(ValueError):  # noqa: N818 - it is an answer to the person at the control API
+class Rejected(ValueError):
     """A control request that can't be carried out; the text says why."""
 
 

@@ -31,9 +31,18 @@ from integrations.providers.mpesa.emulator.outcomes import (
 from integrations.providers.mpesa.emulator.postman import Postman
 
 PUSH_FIELDS = (
-    "BusinessShortCode", "Password", "Timestamp", "TransactionType", "Amount", "PartyA",
-    "PartyB", "PhoneNumber", "CallBackURL", "AccountReference", "TransactionDesc",
-)  # fmt: skip
+    "BusinessShortCode",
+    "Password",
+    "Timestamp",
+    "TransactionType",
+    "Amount",
+    "PartyA",
+    "PartyB",
+    "PhoneNumber",
+    "CallBackURL",
+    "AccountReference",
+    "TransactionDesc",
+)
 QUERY_FIELDS = ("BusinessShortCode", "Password", "Timestamp", "CheckoutRequestID")
 PROMPT_LIMIT = 182  # characters (section 4 [3+])
 # section 5: the ways of saying "ask again"; HTTP status and message of 500.001.1001, None: 4999.
