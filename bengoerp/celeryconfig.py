@@ -25,7 +25,6 @@ task_ignore_result = True
 
 task_acks_late = True
 task_reject_on_worker_lost = True
-task_acks_on_failure_or_timeout = True
 task_time_limit = 600
 task_publish_retry = False
 worker_prefetch_multiplier = 1

@@ -52,6 +52,8 @@ INTEGRATIONS_APP_SETTINGS_MODEL: str = env.str(
 )
 INTEGRATIONS_STAMP_SECONDS: float = env.float("INTEGRATIONS_STAMP_SECONDS", default=1.0)
 INTEGRATIONS_LEASE_SECONDS: float = env.float("INTEGRATIONS_LEASE_SECONDS", default=60.0)
+# The longest that one piece of work may take; the lease must be longer (check E020).
+INTEGRATIONS_DEADLINE_SECONDS: float = env.float("INTEGRATIONS_DEADLINE_SECONDS", default=25.0)
 INTEGRATIONS_POLL_SECONDS: float = env.float("INTEGRATIONS_POLL_SECONDS", default=0.25)
 INTEGRATIONS_CALLBACK_MAX_BYTES: int = env.int("INTEGRATIONS_CALLBACK_MAX_BYTES", default=65536)
 # Callers of the original send descriptions longer than M-Pesa's 13 characters; cut them instead

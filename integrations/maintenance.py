@@ -18,13 +18,20 @@ BATCH = 500
 def purge_old_rows() -> int:
     """Delete finished callbacks, delivered events and call records older than the retention.
 
-    What still waits for somebody (stored or quarantined callbacks, undelivered events) stays.
-    Returns how many rows went.
+    What still waits for somebody (stored or doubted callbacks, undelivered events) stays; what
+    was refused at the door, which anybody may send, goes. Returns how many rows went.
     """
     before = timezone.now() - timedelta(days=settings.INTEGRATIONS_RETENTION_DAYS)
     finished = [CallbackStatus.PROCESSED, CallbackStatus.DUPLICATE]
     return (
         _purge(InboundCallback.objects.filter(received_at__lt=before, status__in=finished))
+        + _purge(
+            InboundCallback.objects.filter(
+                received_at__lt=before,
+                status=CallbackStatus.QUARANTINED,
+                work_state=WorkState.IDLE,
+            )
+        )
         + _purge(DomainEvent.objects.filter(created_at__lt=before, work_state=WorkState.DONE))
         + _purge(ProviderCall.objects.filter(created_at__lt=before))
     )

@@ -7,6 +7,9 @@ from decimal import Decimal, InvalidOperation
 
 from integrations.exceptions import InvalidInput
 
+# One more integer digit than any column holds; also keeps arithmetic inside Decimal's precision.
+TOO_LARGE = Decimal(10) ** 12
+MOST_DIGITS = 24
 # Digits after the point that the currency itself has (ISO 4217).
 MINOR_UNITS = {"KES": 2, "USD": 2, "EUR": 2, "GBP": 2, "TZS": 2, "UGX": 0, "RWF": 0}
 
@@ -36,7 +39,7 @@ def parse_amount(value: object, field: str = "amount") -> Decimal:
     """An int, Decimal or plain decimal text as a finite Decimal.
 
     Raises InvalidInput for floats (they are not exact), booleans, NaN, infinities, digit
-    grouping ("1,000"), exponents and anything else.
+    grouping ("1,000"), exponents, amounts of 10^12 and more, and anything else.
     """
     if isinstance(value, bool) or value is None:
         raise InvalidInput(field, "must be a number.", code="invalid_amount")
@@ -47,7 +50,7 @@ def parse_amount(value: object, field: str = "amount") -> Decimal:
             code="float_amount",
         )
     if isinstance(value, int):
-        return Decimal(value)
+        return _bounded(Decimal(value), field)
     if isinstance(value, str):
         text = value.strip()
         if not text.isascii() or not text.replace(".", "", 1).removeprefix("-").isdigit():
@@ -65,6 +68,14 @@ def parse_amount(value: object, field: str = "amount") -> Decimal:
         raise InvalidInput(field, "is not a number.", code="invalid_amount") from None
     if not amount.is_finite():
         raise InvalidInput(field, "must be a finite number.", code="invalid_amount")
+    return _bounded(amount, field)
+
+
+def _bounded(amount: Decimal, field: str) -> Decimal:
+    if amount.copy_abs() >= TOO_LARGE:
+        raise InvalidInput(field, "is too large.", code="invalid_amount")
+    if len(amount.as_tuple().digits) > MOST_DIGITS:
+        raise InvalidInput(field, "has too many digits.", code="invalid_amount")
     return amount
 
 

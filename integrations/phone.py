@@ -25,7 +25,9 @@ def parse_phone(value: object, field: str = "phone") -> str:
     """
     if not isinstance(value, str | int) or isinstance(value, bool):
         raise InvalidInput(field, "must be text such as 0712345678.", code="invalid_phone")
-    text = _SEPARATORS.sub("", str(value).strip())
+    written = str(value).strip()
+    # A minus in front is a negative number, not a separator.
+    text = "" if written.startswith("-") else _SEPARATORS.sub("", written)
     kenyan = _KENYAN_FORMS.fullmatch(text) if text.isascii() else None
     if kenyan:
         return f"+254{kenyan.group(1)}"

@@ -22,6 +22,8 @@ DRAIN_SECONDS = 20.0
 RING_EXPIRES_SECONDS = 30
 COALESCE_SECONDS = 0.2
 LOG_EVERY_SECONDS = 60.0
+# How long a process that ends waits for its last rings: the first one also imports the client.
+LAST_RINGS_SECONDS = 3.0
 
 
 @shared_task(name="integrations.run_queue")
@@ -68,7 +70,7 @@ class CeleryBell:
                 self._thread.start()
             self._changed.notify_all()
 
-    def flush(self, *, seconds: float = 1.0) -> bool:
+    def flush(self, *, seconds: float) -> bool:
         """Wait until what was asked for is published, at most `seconds`; whether it was."""
         with self._changed:
             return self._changed.wait_for(
@@ -107,7 +109,7 @@ def ring_celery(queue_name: str) -> None:
 
 def _flush_bell() -> None:
     # A short command rings and exits; its ring should still leave.
-    _bell.flush()
+    _bell.flush(seconds=LAST_RINGS_SECONDS)
 
 
 def _renew_bell() -> None:

@@ -7,11 +7,18 @@ from __future__ import annotations
 
 from django.urls import path
 
+from integrations.api import views
 from integrations.callbacks.views import callback
 
 app_name = "integrations"
 
 urlpatterns = [
+    path("health/", views.HealthView.as_view(), name="integration-health"),
+    path(
+        "health/<slug:slug>/", views.IntegrationHealthView.as_view(), name="integration-health-one"
+    ),
+    path("cache/clear/", views.ClearCacheView.as_view(), name="integration-cache-clear"),
+    path("summary/", views.SummaryView.as_view(), name="integration-summary"),
     # Short on purpose: M-Pesa forbids its own name, among other words, in callback addresses.
     path("cb/<slug:route>/<str:token>/", callback, name="callback"),
 ]

@@ -20,7 +20,6 @@ from integrations.models import (
     seal_audit_trail,
 )
 from integrations.payments import ledger, reconcile
-from integrations.providers.mpesa.client import PUSH_LIMITS
 from integrations.tasks import ring_celery
 
 # Short pauses for what is only waiting for its other half, long ones for a broken listener.
@@ -40,42 +39,36 @@ def connect() -> None:
 
 
 def _register_queues() -> None:
-    lease = settings.INTEGRATIONS_LEASE_SECONDS
-    # Inside the lease by a margin, whatever lease a test or an operator chooses.
-    push_deadline = min(PUSH_LIMITS.total, lease * 0.9)
-    work.register(
+    deadline = settings.INTEGRATIONS_DEADLINE_SECONDS
+    for queue in (
         work.Queue(
             name=ledger.QUEUE,
             model=Payment,
             handle=reconcile.advance,
             concurrency=8,
-            deadline_seconds=push_deadline,
+            deadline_seconds=deadline,
             max_attempts=1000,
             backoff=(15.0, 60.0, 300.0),
-        )
-    )
-    work.register(
+        ),
         work.Queue(
             name=receive.QUEUE,
             model=InboundCallback,
             handle=process.process,
-            concurrency=4,
-            deadline_seconds=min(10.0, lease * 0.9),
+            deadline_seconds=deadline,
             max_attempts=12,
             backoff=CALLBACK_BACKOFF,
-        )
-    )
-    work.register(
+        ),
         work.Queue(
             name=events.QUEUE,
             model=DomainEvent,
             handle=events.deliver,
             concurrency=2,
-            deadline_seconds=min(20.0, lease * 0.9),
+            deadline_seconds=deadline,
             max_attempts=20,
             backoff=EVENT_BACKOFF,
-        )
-    )
+        ),
+    ):
+        work.register(queue)
     work.use_periodic_model(PeriodicLease)
     work.register_periodic(work.Periodic("seal-audit", 60.0, seal_audit_trail))
     work.register_periodic(work.Periodic("purge-old-rows", 3600.0, purge_old_rows))

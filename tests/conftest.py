@@ -72,7 +72,16 @@ def _forget() -> None:
     breaker.local.forget()
     limiter.local.forget()
     recorder.discard_pending()
-    cache.clear()
+    _clear_cache()
+
+
+def _clear_cache() -> None:
+    """Our own keys only: on Redis, `clear` would empty the other test processes' too."""
+    by_pattern = getattr(cache, "delete_pattern", None)
+    if by_pattern is None:
+        cache.clear()
+    else:
+        by_pattern("*")
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ os.environ.setdefault("DJANGO_SECURE_SSL_REDIRECT", "0")
 os.environ.setdefault("CYPHER_KEY", Fernet.generate_key().decode())
 # Child processes that a test starts inherit the same key.
 os.environ.setdefault("INTEGRATIONS_LEASE_SECONDS", "2")
+os.environ.setdefault("INTEGRATIONS_DEADLINE_SECONDS", "1.8")
 
 from bengoerp.settings import *  # noqa: E402, F403
 from bengoerp.settings import CACHES, DATABASES, INSTALLED_APPS, REST_FRAMEWORK  # noqa: E402

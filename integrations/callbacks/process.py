@@ -12,8 +12,8 @@ from integrations.models import CallbackStatus, InboundCallback
 from integrations.models.inbound_callback import Quarantine, Settled, TryLater, Verdict
 from integrations.work import Again, Done, Outcome
 
-# Tries before a callback that can't be placed is left to people.
-PATIENCE = 8
+# Tries after which two writers that keep colliding are no accident any more.
+COLLISIONS = 5
 
 
 def process(row: InboundCallback) -> Outcome:
@@ -29,14 +29,18 @@ def process(row: InboundCallback) -> Outcome:
     except IntegrityError:
         # Another copy was marked processed between our look and our write; its effect stands,
         # ours was rolled back. The next try sees that.
-        return Again(delay_seconds=0.0)
+        if row.attempts < COLLISIONS:
+            return Again(delay_seconds=0.0)
+        return _mark(row, Quarantine("It contradicts what is stored of another payment."))
 
 
 def _mark(row: InboundCallback, verdict: Verdict) -> Outcome:
     """Write the verdict on the row, unless another worker has worked on it meanwhile."""
     if isinstance(verdict, TryLater):
-        if row.attempts < PATIENCE:
-            return Again(delay_seconds=verdict.delay_seconds, error=verdict.reason)
+        waited = (timezone.now() - row.received_at).total_seconds()
+        if waited < verdict.patience_seconds:
+            pause = verdict.delay_seconds
+            return Again(delay_seconds=pause, error=verdict.reason, count_attempt=False)
         verdict = Quarantine(verdict.reason, row.reference)
     if isinstance(verdict, Settled):
         status = CallbackStatus.PROCESSED

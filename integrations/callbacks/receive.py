@@ -18,7 +18,9 @@ QUEUE = "callbacks"
 # What is kept of the headers; the rest may hold cookies or credentials.
 KEPT_HEADERS = ("Content-Type", "User-Agent", "Businessshortcode", "X-Request-Id")
 # Refused requests are kept for people, but a flood of them must not fill the disk.
-REFUSED_PER_HOUR = 500
+REFUSED_PER_HOUR = 100
+# Bytes that are kept of a body sent to an unknown address.
+KEPT_OF_STRANGERS = 2048
 
 
 def receive(route: CallbackRoute, request: CallbackRequest) -> None:
@@ -58,6 +60,7 @@ def _quarantine(request: CallbackRequest, refusal: CallbackRefused) -> None:
         return
     _store(
         request,
+        keep=KEPT_OF_STRANGERS if refusal.status == 401 else None,
         status=CallbackStatus.QUARANTINED,
         reason=refusal.message[:300],
         work_state=WorkState.IDLE,
@@ -65,15 +68,19 @@ def _quarantine(request: CallbackRequest, refusal: CallbackRefused) -> None:
     )
 
 
-def _store(request: CallbackRequest, **values: object) -> InboundCallback:
+def _store(
+    request: CallbackRequest, *, keep: int | None = None, **values: object
+) -> InboundCallback:
     return InboundCallback.objects.create(
         route=request.route,
         token_digest=request.token_digest,
         source=request.source or None,
         headers={
-            name: request.headers[name][:200] for name in KEPT_HEADERS if name in request.headers
+            name: request.headers[name][:200].replace("\x00", "")
+            for name in KEPT_HEADERS
+            if name in request.headers
         },
-        body=request.body.decode("latin-1"),
+        body=request.body[:keep].decode("latin-1"),
         body_bytes=len(request.body),
         **values,
     )

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 
 from django.conf import settings
 from django.http import HttpRequest
+
+_WITH_PORT = re.compile(r"\[([0-9A-Fa-f:.]+)\](?::[0-9]+)?|([0-9.]+):[0-9]+")
 
 
 def client_address(request: HttpRequest) -> str:
@@ -21,18 +24,31 @@ def client_address(request: HttpRequest) -> str:
         if not _parse(candidate):
             break
         address = candidate
-    return address if _parse(address) else ""
+    return str(_parse(address) or "")
 
 
 def _parse(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """The address in its plainest form: some proxies add a port, some sockets map IPv4."""
+    with_port = _WITH_PORT.fullmatch(text)
     try:
-        return ipaddress.ip_address(text)
+        address = ipaddress.ip_address(with_port[1] or with_port[2] if with_port else text)
     except ValueError:
         return None
+    if isinstance(address, ipaddress.IPv4Address):
+        return address
+    return address.ipv4_mapped or ipaddress.IPv6Address(int(address))
 
 
 def _is_trusted(text: str) -> bool:
     address = _parse(text)
     if address is None:
         return False
-    return any(address in ipaddress.ip_network(p, strict=False) for p in settings.TRUSTED_PROXIES)
+    return any(address in network for network in map(_network, settings.TRUSTED_PROXIES) if network)
+
+
+def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
+    """None for what is no network: a typing mistake trusts nobody and breaks nothing."""
+    try:
+        return ipaddress.ip_network(text.strip(), strict=False)
+    except ValueError:
+        return None

@@ -41,7 +41,8 @@ def read_or_create(path: Path, make: Callable[[], str]) -> str:
         with os.fdopen(descriptor, "w") as file:
             file.write(make())
         try:
-            draft.link_to(path) if hasattr(draft, "link_to") else os.link(draft, path)
+            # A link appears whole or not at all, and never takes the place of another's key.
+            os.link(draft, path)
         except FileExistsError:
             pass
         finally:

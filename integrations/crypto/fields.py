@@ -37,8 +37,9 @@ class SecretAttribute(DeferredAttribute):
 
     def __get__(self, instance: models.Model | None, cls: Any = None) -> Any:
         value = super().__get__(instance, cls)
-        if isinstance(value, Secret) and instance is not None and not value.where:
-            value.where = f"{instance._meta.label}.{self.field.attname} (row {instance.pk})"
+        if isinstance(value, Secret) and instance is not None:
+            row = "unsaved" if instance.pk is None else f"row {instance.pk}"
+            value.where = f"{instance._meta.label}.{self.field.attname} ({row})"
         return value
 
 
@@ -82,7 +83,9 @@ class EncryptedTextField(_Text):
 
     def from_db_value(self, value: str | None, *_: Any) -> Secret:
         """The Secret of a stored token."""
-        return Secret(value or "", stored=True)
+        model = getattr(self, "model", None)
+        where = f"{model._meta.label}.{self.attname}" if model else ""
+        return Secret(value or "", where=where, stored=True)
 
     def to_python(self, value: Any) -> Any:
         """Secrets pass; a dump's marked token is taken as ciphertext; other text is encrypted."""

@@ -48,7 +48,8 @@ class SecretInput(forms.PasswordInput):
     def value_from_datadict(self, data: Mapping[str, Any], files: Any, name: str) -> Any:
         """What was typed, "" for the ticked clear box, KEEP for a blank input."""
         typed = data.get(name) or ""
-        if typed:
+        # White space alone would be stripped to "", and that means clear.
+        if typed.strip():
             return typed
         return "" if data.get(f"{name}-clear") else KEEP
 
@@ -73,6 +74,10 @@ class SecretFormField(forms.CharField):
                 "This is the mask shown in place of a secret. Type the secret, or leave it blank.",
                 code="mask_as_value",
             )
+
+    def bound_data(self, data: Any, initial: Any) -> Any:  # noqa: ARG002
+        """What is stored, never what was typed: it only decides whether the clear box shows."""
+        return initial
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         """Only typing or clearing is a change."""

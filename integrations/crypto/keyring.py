@@ -6,6 +6,7 @@ the whole list encrypts, every key decrypts. Decision record 0001.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from cryptography.fernet import InvalidToken, MultiFernet
 from django.utils.crypto import salted_hmac
 
 from integrations.crypto.keys import check_key, environment_keys, make_ring, split_keys
-from integrations.exceptions import ConfigurationError, DecryptionError
+from integrations.exceptions import ConfigurationError, DecryptionError, InvalidInput
 
 
 class KeySource(Protocol):
@@ -63,9 +64,13 @@ class Keyring:
         """Reread all keys before the next use."""
         self._loaded = None
 
-    def encrypt(self, text: str) -> str:
-        """A standard Fernet token; raises ConfigurationError where there is no usable key."""
-        return self._ring().encrypt(text.encode()).decode()
+    def encrypt(self, text: str, *, field: str = "text") -> str:
+        """A standard Fernet token.
+
+        Raises ConfigurationError where there is no usable key, and InvalidInput naming `field`
+        for what is no text that UTF-8 can carry.
+        """
+        return self._ring().encrypt(_as_bytes(text, field)).decode()
 
     def decrypt(self, token: str, *, where: str = "") -> str:
         """The text of a token, tried with every key, after one reload if none fits.
@@ -78,6 +83,8 @@ class Keyring:
         except InvalidToken:
             # Another process may have rotated the key a moment ago.
             self.forget()
+        except UnicodeDecodeError:
+            raise DecryptionError(f"The stored secret {where} holds no text.") from None
         try:
             return self._ring().decrypt(raw).decode()
         except InvalidToken:
@@ -92,9 +99,14 @@ class Keyring:
         if loaded is not None and loaded.version == version:
             return loaded.ring
         with self._lock:
-            ring = self._load()
-            self._loaded = _Loaded(ring, version)
-            return ring
+            loaded = self._loaded
+            if loaded is None or loaded.version != version:
+                loaded = self._loaded = _Loaded(self._load(), version)
+            return loaded.ring
+
+    def renew_lock(self) -> None:
+        """After fork: another thread of the parent may have held it."""
+        self._lock = threading.Lock()
 
     def _load(self) -> MultiFernet:
         keys = [check_key(key, "AppSettings.cypher_key") for key in self._source.keys()]  # noqa: SIM118
@@ -107,7 +119,19 @@ class Keyring:
         return make_ring(keys)
 
 
+def _as_bytes(text: object, field: str) -> bytes:
+    if not isinstance(text, str):
+        raise InvalidInput(field, "must be text.", code="invalid_secret")
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        # Its own error would carry the text.
+        pass
+    raise InvalidInput(field, "has a character that is no Unicode text.", code="invalid_secret")
+
+
 keyring = Keyring()
+os.register_at_fork(after_in_child=keyring.renew_lock)
 
 
 def encrypt_text(text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import ItemsView
 from typing import Any
 
@@ -16,6 +17,13 @@ from integrations.crypto.masking import redact
 
 class NoLocalsFilter(SafeExceptionReporterFilter):
     """Error reports without local variables, request bodies or callback path secrets."""
+
+    # Django's list, and what it leaves: addresses that may carry a password.
+    hidden_settings = re.compile(
+        SafeExceptionReporterFilter.hidden_settings.pattern
+        + "|CREDENTIAL|CYPHER|BROKER|LOCATION|(DATABASE|REDIS|PROXY).*(URL|$)",
+        flags=re.IGNORECASE,
+    )
 
     def is_active(self, request: HttpRequest | None) -> bool:
         """Always: a developer's error page must not show a revealed secret either."""

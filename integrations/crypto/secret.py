@@ -29,21 +29,23 @@ class Secret:
     def __init__(self, token: str = "", *, where: str = "", stored: bool = False) -> None:
         self.token = str(token)
         self.where = where
-        # Whether it came from the database, or was typed since (config hosts depend on it).
+        # Came from the database: nobody typed it, so it stays bound to its hosts.
         self.stored = stored
 
     @classmethod
     def seal(cls, value: object, field: str = "secret") -> Secret:
         """A Secret for whatever was assigned: text is encrypted, ciphertext kept by type.
 
-        Raises InvalidInput for the reserved mask and for anything that is not text, and
-        ConfigurationError where there is no key.
+        Raises InvalidInput for the reserved mask, for anything that is not text and for an
+        EncryptedStr that is no token, and ConfigurationError where there is no key.
         """
         if isinstance(value, Secret):
             return value
         if value is None or value == "":
             return cls()
         if isinstance(value, EncryptedStr):
+            if not is_token_shaped(value):
+                raise InvalidInput(field, "is no Fernet token.", code="invalid_secret")
             return cls(value)
         if not isinstance(value, str):
             raise InvalidInput(field, "must be text.", code="invalid_secret")
@@ -51,7 +53,7 @@ class Secret:
             raise InvalidInput(
                 field, "is the mask shown in place of a secret, not a secret.", code="mask_as_value"
             )
-        return cls(keyring.encrypt(value))
+        return cls(keyring.encrypt(value, field=field))
 
     def reveal(self) -> str:
         """The plaintext, "" where nothing is stored; raises DecryptionError or
@@ -86,7 +88,8 @@ class Secret:
 def is_token_shaped(text: str) -> bool:
     """Whether the text has the structure of a Fernet token (version byte, sizes).
 
-    For reading dumps only: never used to decide whether a typed secret is already encrypted.
+    A sanity check of what is known to be ciphertext; never used to decide whether a typed
+    secret is already encrypted.
     """
     try:
         raw = base64.b64decode(text.encode("ascii"), altchars=b"-_", validate=True)

@@ -24,10 +24,11 @@ class CheckResult:
     milliseconds: int = 0
 
 
-def check_integration(slug: str, business: str = "") -> CheckResult:
+def check_integration(slug: str, business: str = "", *, is_audited: bool = True) -> CheckResult:
     """Test the saved settings of an integration; the result is kept on the row.
 
-    Raises nothing: what is wrong is in the message.
+    `is_audited` is for tests that somebody asked for, not for polling. What is wrong is in the
+    message; raises DatabaseError only, where the result can't be kept.
     """
     try:
         config = get_snapshot(slug, business)
@@ -38,7 +39,10 @@ def check_integration(slug: str, business: str = "") -> CheckResult:
     result = run_check(config)
     row = _row_of(config)
     if row is not None:
-        row.note_test(ok=result.ok, message=result.message, milliseconds=result.milliseconds)
+        row.note_test(
+            ok=result.ok, message=result.message, milliseconds=result.milliseconds,
+            is_audited=is_audited,
+        )  # fmt: skip
     return result
 
 

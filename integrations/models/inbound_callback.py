@@ -83,10 +83,11 @@ class Quarantine:
 
 @dataclass(frozen=True, slots=True)
 class TryLater:
-    """Can't be handled yet; quarantined when it still can't after the queue's attempts."""
+    """Can't be handled yet; quarantined when it still can't `patience_seconds` after arrival."""
 
     reason: str
     delay_seconds: float = 2.0
+    patience_seconds: float = 30.0
 
 
 # What a route's handler says of a stored callback.

@@ -7,6 +7,7 @@ from typing import Any
 from django.db import models, transaction
 
 from integrations import registry
+from integrations.models.audit import AuditEntry
 from integrations.models.stamp import ConfigStamp, StampedQuerySet
 
 
@@ -38,12 +39,22 @@ class Integrations(models.Model):
             if self.is_default:
                 others = Integrations.objects.filter(integration_type=self.integration_type)
                 others.exclude(pk=self.pk).filter(is_default=True).update(is_default=False)
+            before = None if self._state.adding else Integrations.objects.filter(pk=self.pk).first()
             super().save(*args, **kwargs)
             ConfigStamp.objects.touch()
+            AuditEntry.objects.record(
+                "integration.changed" if before else "integration.created",
+                target=self, fields=self._changed_fields(before),
+            )  # fmt: skip
 
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
         """Delete with its settings rows."""
         with transaction.atomic():
+            AuditEntry.objects.record("integration.deleted", target=self)
             answer = super().delete(*args, **kwargs)
             ConfigStamp.objects.touch()
             return answer
+
+    def _changed_fields(self, before: Integrations | None) -> list[str]:
+        names = ("name", "integration_type", "is_active", "is_default")
+        return [n for n in names if before is None or getattr(self, n) != getattr(before, n)]

@@ -191,18 +191,25 @@ class SettingsModel(models.Model):
         self.secrets_saved = saved
         self.secret_hosts = before.secret_hosts if before and kept else self.outbound_hosts()
 
-    def note_test(self, *, ok: bool, message: str, milliseconds: int) -> None:
-        """Store a connection test's result; not a change of settings, so no new stamp."""
+    def note_test(
+        self, *, ok: bool, message: str, milliseconds: int, is_audited: bool = True
+    ) -> None:
+        """Store a connection test's result; not a change of settings, so no new stamp.
+
+        Health endpoints are polled, so their tests leave no audit entry.
+        """
         values = {
             "last_test_at": timezone.now(),
             "last_test_ok": ok,
             "last_test_message": message[:300],
             "last_test_ms": milliseconds,
         }
-        models.QuerySet(type(self)).filter(pk=self.pk).update(**values)
-        AuditEntry.objects.record(
-            "settings.tested", target=self, business=self.business, detail=message
-        )
+        with transaction.atomic():
+            models.QuerySet(type(self)).filter(pk=self.pk).update(**values)
+            if is_audited:
+                AuditEntry.objects.record(
+                    "settings.tested", target=self, business=self.business, detail=message
+                )
 
     def _stored(self) -> Self | None:
         if self._state.adding or self.pk is None:

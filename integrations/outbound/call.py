@@ -17,8 +17,9 @@ from integrations.exceptions import TransportError
 class Limits:
     """Bounds of one call: seconds, and bytes of the answer's body.
 
-    `connect` covers name lookup's successor steps (TCP to any of the addresses), `read` one wait
-    for the peer, `total` everything together, retries and waits included.
+    `connect` bounds TCP (all addresses together) and the TLS handshake, each; `read` one wait for
+    the peer; `total` everything together, retries, token and waits included. A name lookup has
+    3 seconds of its own.
     """
 
     connect: float = 5.0
@@ -70,7 +71,7 @@ class Response:
         """
         try:
             value = jsonlib.loads(self.body, parse_float=Decimal, parse_constant=_refuse_constant)
-        except (ValueError, RecursionError):
+        except (ValueError, ArithmeticError, RecursionError):
             value = None
         if not isinstance(value, dict):
             raise TransportError(

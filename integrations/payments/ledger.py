@@ -43,8 +43,8 @@ def transition(
 
     `changes` are further column values, `due_in` the seconds until the payment is looked at
     again (None: never, and final states never are). `only_from` narrows the source. With
-    `claim`, the row must still be held under that token, and keeps it. On success `payment` is
-    reread. `text` is shown to people; `data` must hold no secrets.
+    `claim`, the row must still be held under that token, and keeps it. `payment` is reread
+    either way. `text` is shown to people; `data` must hold no secrets.
     """
     sources = {only_from} & sources_of(target) if only_from else sources_of(target)
     values = {**(changes or {}), "state": target, "updated_at": timezone.now()}
@@ -55,6 +55,7 @@ def transition(
     with transaction.atomic():
         before = _lock(payment.pk)
         if before.state not in sources or (claim and before.claim_token != claim):
+            payment.refresh_from_db()
             return False
         is_late = target == PaymentState.SUCCEEDED and before.state in REVISABLE
         if is_late:
@@ -64,6 +65,7 @@ def transition(
         if claim:
             rows = rows.filter(claim_token=claim)
         if not rows.update(**values):
+            payment.refresh_from_db()
             return False
         note(payment, kind, text, data=data, from_state=before.state, to_state=target)
         payment.refresh_from_db()
@@ -135,8 +137,11 @@ def flag(payment: Payment, reason: str) -> None:
 
 
 def look_again(payment: Payment, *, delay_seconds: float = 0.0) -> None:
-    """Have the payment looked at again, unless a worker has it in hand right now."""
-    if payment.state not in FINAL:
+    """Have the payment looked at again, unless a worker has it in hand right now.
+
+    Final states that a late success may still change count too; paid ones don't.
+    """
+    if payment.state not in FINAL or payment.state in REVISABLE:
         schedule(Payment.objects.filter(pk=payment.pk), delay_seconds=delay_seconds)
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db import DatabaseError, connection
+from django.db import Error as DatabaseError
+from django.db import connection
 
 from integrations.config import get_snapshot
 from integrations.exceptions import IntegrationError, TransportError
@@ -115,10 +116,10 @@ class MpesaPaymentService:
         `timestamp` of the original's callers are accepted and not needed.
         """
         text = str(checkout_id or "").strip()
-        if not text:
-            return False, "checkout_id: must not be empty.", None
+        if not text or len(text) > 100 or not text.isprintable():
+            return False, "checkout_id: must be 1 to 100 printable characters.", None
         try:
-            config = get_snapshot("mpesa", business)
+            config = get_snapshot("mpesa", stk.check_business(business))
             payment = Payment.objects.filter(
                 provider="mpesa", environment=config.environment, checkout_id=text
             ).first()
@@ -126,12 +127,14 @@ class MpesaPaymentService:
                 return False, "checkout_id: is not known for this business.", None
             short_code = payment.short_code if payment else ""
             answer = DarajaClient(config).stk_query(text, short_code=short_code)
+            if payment is not None:
+                stk.apply_query(payment, answer)
         except TransportError as error:
             return False, f"M-Pesa gave no answer: {error.message}", None
         except IntegrationError as error:
             return False, error.message, None
-        if payment is not None:
-            stk.apply_query(payment, answer)
+        except DatabaseError:
+            return False, "The database does not answer; ask again in a moment.", None
         return _query_answer(answer)
 
 

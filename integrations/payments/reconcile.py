@@ -7,14 +7,18 @@ import secrets
 
 from django.utils import timezone
 
-from integrations.config import get_snapshot
 from integrations.exceptions import IntegrationError, TransportError
 from integrations.models import Payment, PaymentState
 from integrations.payments import ledger, stk
-from integrations.providers.mpesa.client import DarajaClient
+from integrations.payments.states import REVISABLE
+from integrations.providers.mpesa.client import DarajaClient, QueryAnswer
+from integrations.providers.mpesa.codes import Outcome as ResultOutcome
 from integrations.work import Again, Done, Kept, Outcome
 
 logger = logging.getLogger(__name__)
+# Tries to have an ended payment confirmed, and seconds between them.
+RECHECKS = 10
+RECHECK_PAUSE = 60.0
 GIVEN_UP = "M-Pesa gave no certain answer for two days: compare with the statement."
 NOTHING_TO_ASK_BY = "The answer was lost and no callback came: look for it in the M-Pesa statement."
 
@@ -27,10 +31,15 @@ def advance(payment: Payment) -> Outcome:
         return _doubt_expired(payment)
     if payment.state in (PaymentState.PENDING, PaymentState.UNKNOWN):
         return ask(payment)
+    if payment.state in REVISABLE and payment.checkout_id:
+        return _recheck(payment)
     return Done()
 
 
 def _send(payment: Payment) -> Outcome:
+    if not payment.has_time_left():
+        # This process slept past its claim. Nothing was sent, so somebody may still send it.
+        return Again(delay_seconds=0, count_attempt=False)
     token = secrets.token_hex(16)
     digest = stk.digest_of(token)
     if ledger.begin_sending(payment, digest=digest, claim=payment.claim_token):
@@ -56,23 +65,40 @@ def ask(payment: Payment) -> Outcome:
     """Ask the provider about a payment and move it by the answer."""
     if not payment.checkout_id:
         return _wait_for_callback(payment)
-    error, claim = "", payment.claim_token
-    try:
-        config = get_snapshot(payment.provider, payment.business)
-        client = DarajaClient(config)
-        answer = client.stk_query(
-            payment.checkout_id, short_code=payment.short_code, reference=str(payment.public_id)
-        )
-    except TransportError as failure:
-        error = failure.message
-    except IntegrationError as failure:
-        error = failure.message
-        logger.warning("payment=%s can't be asked about: %s", payment.public_id, error)
-    else:
+    claim = payment.claim_token
+    answer, error = _query(payment)
+    if answer is not None:
         stk.apply_query(payment, answer)
         if payment.claim_token != claim:
             return Kept()  # The move ended our claim and set the next look itself.
     return _again(payment, error)
+
+
+def _query(payment: Payment) -> tuple[QueryAnswer | None, str]:
+    try:
+        client = DarajaClient(stk.config_of(payment))
+        answer = client.stk_query(
+            payment.checkout_id or "",
+            short_code=payment.short_code,
+            reference=str(payment.public_id),
+        )
+    except TransportError as failure:
+        return None, failure.message
+    except IntegrationError as failure:
+        logger.warning("payment=%s can't be asked about: %s", payment.public_id, failure.message)
+        return None, failure.message
+    return answer, ""
+
+
+def _recheck(payment: Payment) -> Outcome:
+    """Something said that a payment which ended unpaid was paid: M-Pesa's word decides."""
+    answer, error = _query(payment)
+    meaning = answer.explanation if answer else None
+    if answer is None or meaning is None or meaning.outcome is ResultOutcome.PENDING:
+        is_last = payment.attempts >= RECHECKS
+        return Done() if is_last else Again(delay_seconds=RECHECK_PAUSE, error=error)
+    stk.apply_query(payment, answer)
+    return Done()
 
 
 def _again(payment: Payment, error: str) -> Outcome:

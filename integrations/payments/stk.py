@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import secrets
 import time
 from dataclasses import dataclass
@@ -10,7 +11,8 @@ from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import Error as DatabaseError
+from django.db import IntegrityError, connection, transaction
 from django.urls import reverse
 from django.utils import timezone
 
@@ -25,7 +27,7 @@ from integrations.exceptions import (
 )
 from integrations.models import Payment, PaymentState
 from integrations.payments import ledger
-from integrations.providers.mpesa.client import PUSH_LIMITS, DarajaClient, QueryAnswer
+from integrations.providers.mpesa.client import DarajaClient, QueryAnswer
 from integrations.providers.mpesa.codes import Outcome, Refusal
 from integrations.providers.mpesa.payloads import (
     StkPush,
@@ -35,6 +37,7 @@ from integrations.providers.mpesa.payloads import (
 )
 from integrations.work import ring
 
+logger = logging.getLogger(__name__)
 PROVIDER = "mpesa"
 PRODUCT = "stk_push"
 CALLBACK_ROUTE = "stk"
@@ -44,6 +47,8 @@ PAUSES = ((150, 12), (900, 60), (7200, 600), (172800, 3600))
 FIRST_LOOK = 15.0
 # A prompt without an answer and without an id to ask by: people look after this many seconds.
 UNASKABLE_AFTER = 300.0
+# Waits between tries to store an acceptance: without its id a payment can't be asked about.
+STORE_PAUSES = (0.1, 0.4)
 IN_DOUBT = "The outcome is not known yet. Don't send it again: it is being asked about."
 
 
@@ -73,7 +78,7 @@ def open_payment(request: PushRequest, *, sending: bool) -> tuple[Payment, str, 
     Raises InvalidInput, ConfigurationError, and RuntimeError where `sending` is asked for
     inside an open transaction.
     """
-    config = get_snapshot(PROVIDER, request.business)
+    config = get_snapshot(PROVIDER, check_business(request.business))
     push = check_stk_push(
         config,
         phone=request.phone,
@@ -127,9 +132,31 @@ def _columns(config: Snapshot, push: StkPush, key: str | None) -> dict[str, Any]
 def _check_key(key: str | None) -> str | None:
     if key is None:
         return None
-    if not isinstance(key, str) or not key.strip() or len(key) > 128:
-        raise InvalidInput("idempotency_key", "must be text of 1 to 128 characters.")
+    if not isinstance(key, str) or not key.strip() or len(key) > 128 or not key.isprintable():
+        raise InvalidInput("idempotency_key", "must be text of 1 to 128 printable characters.")
     return key
+
+
+def check_business(business: object) -> str:
+    """The host ERP's key of a business, "" for the installation; raises InvalidInput."""
+    if not isinstance(business, str) or len(business) > 64 or not business.isprintable():
+        raise InvalidInput("business", "must be text of at most 64 printable characters.")
+    return business
+
+
+def config_of(payment: Payment) -> Snapshot:
+    """The settings by which a stored payment is sent or asked about.
+
+    Raises ConfigurationError where they now speak for the other environment.
+    """
+    config = get_snapshot(payment.provider, payment.business)
+    if config.environment != payment.environment:
+        raise ConfigurationError(
+            f"The payment belongs to the {payment.environment} environment, and the settings "
+            f"are now those of {config.environment}.",
+            code="environment_changed",
+        )
+    return config
 
 
 def _existing(values: dict[str, Any], key: str | None) -> Payment:
@@ -166,9 +193,7 @@ def send(payment: Payment, token: str, *, deadline: float) -> None:
     outcome is a state of the payment.
     """
     try:
-        config = get_snapshot(PROVIDER, payment.business)
-        if config.environment != payment.environment:
-            raise ConfigurationError("The environment was changed before the payment was sent.")
+        config = config_of(payment)
         push = _push_of(payment, config)
         ack = DarajaClient(config).stk_push(
             push,
@@ -188,7 +213,22 @@ def send(payment: Payment, token: str, *, deadline: float) -> None:
     except IntegrationError as error:
         fail(payment, error.message, code=error.code, retry_safe=True)
     else:
-        _accept(payment, ack.checkout_id, ack.merchant_request_id)
+        _store_acceptance(payment, ack.checkout_id, ack.merchant_request_id)
+
+
+def _store_acceptance(payment: Payment, checkout_id: str, merchant_request_id: str) -> None:
+    for pause in (*STORE_PAUSES, None):
+        try:
+            _accept(payment, checkout_id, merchant_request_id)
+            return
+        except DatabaseError:
+            if pause is None:
+                logger.error(
+                    "payment=%s accepted_not_stored checkout_id=%s", payment.public_id, checkout_id
+                )
+                raise
+        time.sleep(pause)
+        connection.close_if_unusable_or_obsolete()
 
 
 def _push_of(payment: Payment, config: Snapshot) -> StkPush:
@@ -220,6 +260,8 @@ def _accept(payment: Payment, checkout_id: str, merchant_request_id: str) -> Non
         Payment.objects.filter(pk=payment.pk, checkout_id=None).update(**changes)
         ledger.note(payment, "accepted_late", "The answer came after the result.")
         payment.refresh_from_db()
+        if payment.checkout_id != checkout_id:
+            ledger.flag(payment, f"The callback and M-Pesa's answer ({checkout_id}) differ.")
 
 
 def fail(payment: Payment, text: str, *, code: str, retry_safe: bool) -> None:
@@ -303,19 +345,26 @@ def _note_unknown_code(payment: Payment, code: str, text: str) -> None:
 
 def sending_deadline(started: float) -> float:
     """The monotonic instant after which a push claimed at `started` must not be sent."""
-    return started + min(PUSH_LIMITS.total, settings.INTEGRATIONS_LEASE_SECONDS * 0.9)
+    return started + float(settings.INTEGRATIONS_DEADLINE_SECONDS)
 
 
 def push_now(request: PushRequest) -> tuple[Payment, bool]:
     """Open a payment and send it in this thread: (payment, whether it is new).
 
-    Raises what `open_payment` raises; what happens after the row is committed is in its state.
+    Raises what `open_payment` raises, and nothing after the row is committed: what happened
+    then is in its state.
     """
     started = time.monotonic()
     payment, token, is_new = open_payment(request, sending=True)
-    if is_new:
+    if not is_new:
+        return payment, False
+    try:
         send(payment, token, deadline=sending_deadline(started))
-    return payment, is_new
+    except Exception:
+        # The prompt may be out. The caller hears that; the row follows when its lease ends.
+        logger.exception("payment=%s sending_broke", payment.public_id)
+        payment.state, payment.message = PaymentState.UNKNOWN, IN_DOUBT
+    return payment, True
 
 
 def push_later(request: PushRequest) -> tuple[Payment, bool]:

@@ -6,15 +6,20 @@ import ipaddress
 import re
 
 from integrations.config import get_snapshot
-from integrations.exceptions import ConfigurationError, InvalidInput
+from integrations.events import publish
+from integrations.exceptions import ConfigurationError, ConfigurationUnavailable, InvalidInput
 from integrations.models import InboundCallback, Payment, PaymentState
 from integrations.models.inbound_callback import Quarantine, Settled, TryLater, Verdict
 from integrations.payments import ledger
-from integrations.payments.states import FINAL
+from integrations.payments.states import FINAL, REVISABLE
 from integrations.providers.mpesa.callbacks import StkCallback, parse_stk
 from integrations.providers.mpesa.codes import Explanation, Outcome, explain
 
+# Seconds between looks at a success callback that waits for M-Pesa's confirmation, and how long
+# it waits: as long as a payment is asked about.
 CONFIRM_PAUSE = 10.0
+CONFIRM_PATIENCE = 172800.0
+DISPUTED = "A callback says paid, M-Pesa's earlier answer said not: it is being asked."
 
 
 def payment_of(token_digest: str) -> Payment | None:
@@ -29,11 +34,19 @@ def doubts_about(payment: Payment, *, source: str, short_code: str) -> list[str]
 
     `short_code` is the header that Daraja sends beside the body, "" where it is absent.
     """
+    try:
+        settings = get_snapshot(payment.provider, payment.business).values
+    except ConfigurationUnavailable:
+        raise
+    except ConfigurationError:
+        # It must be stored all the same: Daraja sends it once.
+        return ["The settings of this payment are gone, and with them the list of sources."]
     doubts = []
-    allowed = str(get_snapshot(payment.provider, payment.business).values["callback_sources"] or "")
+    allowed = str(settings["callback_sources"] or "")
     if allowed.strip() and not is_listed(source, allowed):
         doubts.append(f"The source address {source or '(none)'} is not on the list.")
-    if short_code and short_code != payment.short_code:
+    # Which of a till's two numbers the header carries is not documented.
+    if short_code and short_code.strip() not in (payment.short_code, settings["till_number"]):
         doubts.append("The short code is not the payment's.")
     return doubts
 
@@ -67,12 +80,21 @@ def settle(callback: InboundCallback) -> Verdict:
         return _distrust(payment, str(error))
     if callback.doubts:
         return _distrust(payment, " ".join(callback.doubts))
-    if payment.checkout_id and told.checkout_id != payment.checkout_id:
+    if told.checkout_id != payment.checkout_id and _is_of_another_request(payment, told):
         return _distrust(payment, "The CheckoutRequestID belongs to another request.")
     meaning = explain(told.result_code)
     if meaning.outcome is Outcome.SUCCEEDED:
         return _settle_success(payment, told, meaning)
     return _settle_other(payment, told, meaning)
+
+
+def _is_of_another_request(payment: Payment, told: StkCallback) -> bool:
+    if payment.checkout_id:
+        return True
+    # The answer with the id is still on its way, or was lost.
+    return Payment.objects.filter(
+        provider=payment.provider, environment=payment.environment, checkout_id=told.checkout_id
+    ).exists()
 
 
 def _distrust(payment: Payment, reason: str) -> Verdict:
@@ -88,8 +110,7 @@ def _settle_success(payment: Payment, told: StkCallback, meaning: Explanation) -
         ledger.flag(payment, problem)
         return _distrust(payment, problem)
     if _needs_confirmation(payment):
-        ledger.look_again(payment)
-        return TryLater("Waits for M-Pesa's own confirmation.", delay_seconds=CONFIRM_PAUSE)
+        return _await_confirmation(payment, told)
     changes = {**_ids(payment, told), "receipt": told.receipt}
     moved = ledger.transition(
         payment,
@@ -99,14 +120,23 @@ def _settle_success(payment: Payment, told: StkCallback, meaning: Explanation) -
         data={"result_code": told.result_code, "receipt": told.receipt},
         changes={**changes, "message": meaning.sentence},
     )
-    if not moved and payment.state == PaymentState.SUCCEEDED and not payment.receipt:
-        # A query had settled it; queries carry no receipt.
-        Payment.objects.filter(pk=payment.pk, receipt=None).update(**changes)
-        ledger.note(payment, "receipt", f"Receipt {told.receipt}.", data={"receipt": told.receipt})
+    if not moved and payment.state == PaymentState.SUCCEEDED:
+        _attach_receipt(payment, told, changes)
     return _settled(payment, told)
 
 
+def _attach_receipt(payment: Payment, told: StkCallback, changes: dict[str, str]) -> None:
+    """A query had settled it; queries carry no receipt."""
+    if not Payment.objects.filter(pk=payment.pk, receipt=None).update(**changes):
+        return
+    payment.refresh_from_db()
+    ledger.note(payment, "receipt", f"Receipt {told.receipt}.", data={"receipt": told.receipt})
+    publish("payment.receipt", ledger.describe(payment), payment.business)
+
+
 def _success_problem(payment: Payment, told: StkCallback) -> str:
+    if told.amount is None:
+        return "M-Pesa reported success without an amount."
     if told.amount != payment.amount:
         return f"M-Pesa reported KES {told.amount}, but KES {payment.amount} was asked for."
     if not told.receipt:
@@ -122,17 +152,40 @@ def _success_problem(payment: Payment, told: StkCallback) -> str:
 
 
 def _needs_confirmation(payment: Payment) -> bool:
-    if payment.state == PaymentState.SUCCEEDED or not payment.checkout_id:
+    if payment.state == PaymentState.SUCCEEDED:
         return False
     try:
         limit = get_snapshot(payment.provider, payment.business).values["confirm_above"]
+    except ConfigurationUnavailable:
+        raise
     except ConfigurationError:
         return False
     return limit is not None and payment.amount > limit
 
 
+def _await_confirmation(payment: Payment, told: StkCallback) -> TryLater:
+    if payment.state != PaymentState.SENDING:
+        # Where the answer was lost, the callback's id is the only one to ask by.
+        _attach_ids(payment, told)
+    if payment.state in REVISABLE:
+        ledger.flag(payment, DISPUTED)
+    ledger.look_again(payment)
+    return TryLater(
+        "Waits for M-Pesa's own confirmation.",
+        delay_seconds=CONFIRM_PAUSE,
+        patience_seconds=CONFIRM_PATIENCE,
+    )
+
+
+def _attach_ids(payment: Payment, told: StkCallback) -> None:
+    Payment.objects.filter(pk=payment.pk, checkout_id=None).update(
+        checkout_id=told.checkout_id, merchant_request_id=told.merchant_request_id
+    )
+
+
 def _settle_other(payment: Payment, told: StkCallback, meaning: Explanation) -> Verdict:
     if meaning.outcome is Outcome.PENDING:
+        _attach_ids(payment, told)
         ledger.look_again(payment)
         return _settled(payment, told)
     target = PaymentState(meaning.outcome.value)
@@ -147,6 +200,9 @@ def _settle_other(payment: Payment, told: StkCallback, meaning: Explanation) -> 
     )
     if not moved and target != payment.state:
         ledger.note(payment, "callback_ignored", f"Code {told.result_code} came after the end.")
+    elif not moved and target == PaymentState.UNKNOWN:
+        _attach_ids(payment, told)
+        ledger.look_again(payment)
     return _settled(payment, told)
 
 

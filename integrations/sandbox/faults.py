@@ -36,14 +36,13 @@ class FaultPlan:
     def take(self, kinds: frozenset[str], call: Call) -> Fault | None:
         """The first fault of these kinds that matches the call, used up once."""
         with self._lock:
-            for fault in self.faults:
-                if fault.kind in kinds and _matches(fault, call):
-                    if fault.times is not None:
-                        fault.times -= 1
-                        if fault.times == 0:
-                            self.faults.remove(fault)
-                    return fault
-        return None
+            fitting = (each for each in self.faults if each.kind in kinds and _matches(each, call))
+            fault = next(fitting, None)
+            if fault is not None and fault.times is not None:
+                fault.times -= 1
+                if fault.times == 0:
+                    self.faults.remove(fault)
+            return fault
 
     def as_list(self) -> list[dict[str, Any]]:
         """What is still planned."""
@@ -60,11 +59,8 @@ def read_fault(payload: Mapping[str, Any], own_kinds: frozenset[str]) -> Fault:
     if times is not None and (not isinstance(times, int) or isinstance(times, bool) or times < 1):
         raise Rejected("times: a whole number from 1, or null for all.")
     options = {name: value for name, value in payload.items() if name not in _PLAIN_FIELDS}
-    seconds, status = options.get("seconds", 0), options.get("status", 500)
-    if not isinstance(seconds, int | float) or not 0 <= seconds <= 600:
-        raise Rejected("seconds: from 0 to 600.")
-    if not isinstance(status, int) or not 500 <= status <= 599:
-        raise Rejected("status: from 500 to 599.")
+    _check_number(options, "seconds", 0, 600)
+    _check_number(options, "status", 500, 599)
     return Fault(
         kind=str(kind),
         operation=str(payload.get("operation", "")),
@@ -72,6 +68,12 @@ def read_fault(payload: Mapping[str, Any], own_kinds: frozenset[str]) -> Fault:
         times=times,
         options=options,
     )
+
+
+def _check_number(options: Mapping[str, Any], name: str, lowest: int, highest: int) -> None:
+    value = options.get(name, lowest)
+    if not isinstance(value, int | float) or not lowest <= value <= highest:
+        raise Rejected(f"{name}: from {lowest} to {highest}.")
 
 
 def _matches(fault: Fault, call: Call) -> bool:

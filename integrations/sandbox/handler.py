@@ -33,6 +33,12 @@ class SandboxHandler(BaseHTTPRequestHandler):
     wbufsize = -1  # one write per answer
     timeout = 75  # seconds a connection may idle
 
+    def handle_expect_100(self) -> bool:
+        """Tell a waiting client at once to go on; the buffer would keep the word from it."""
+        is_welcome = super().handle_expect_100()
+        self.wfile.flush()
+        return is_welcome
+
     def _serve(self) -> None:
         body = self._read_body()
         if body is None:
@@ -121,7 +127,8 @@ def _panel() -> Answer:
     page = _PANEL.read_text(encoding="utf-8").replace("{{nonce}}", nonce)
     policy = (
         f"default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; "
-        "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        "connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'none'"
     )
     headers = {"Content-Security-Policy": policy, "Referrer-Policy": "no-referrer"}
     return Answer(200, page.encode(), "text/html; charset=utf-8", headers)

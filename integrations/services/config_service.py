@@ -14,7 +14,7 @@ from integrations import registry
 from integrations.config import clear_cache, default_config, get_snapshot
 from integrations.exceptions import ConfigurationError, ConfigurationUnavailable
 from integrations.health import all_status, check_integration
-from integrations.models import Integrations
+from integrations.models import ConfigStamp, Integrations
 
 _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"get_(\w+)_config"), "_getter"),
@@ -82,7 +82,11 @@ class IntegrationConfigService(metaclass=DerivedMethods):
 
     @classmethod
     def clear_config_cache(cls) -> bool:
-        """Make every process reread the settings within its interval, this one at once."""
+        """Make every process reread the settings within its interval, this one at once.
+
+        Raises DatabaseError where the stamp can't be changed.
+        """
+        ConfigStamp.objects.touch()
         clear_cache()
         return True
 

@@ -14,7 +14,7 @@ from typing import Any, Generic
 
 from django.db import connections, router, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.db.models import Case, F, QuerySet, Value, When
+from django.db.models import Case, F, Model, QuerySet, Value, When
 from django.db.models.functions import Greatest, Now
 
 from integrations.crypto.masking import redact
@@ -66,6 +66,11 @@ def locked_suffix(connection: BaseDatabaseWrapper) -> str:
     return " FOR UPDATE SKIP LOCKED" if connection.vendor == "postgresql" else ""
 
 
+def pk_column(model: type[Model], connection: BaseDatabaseWrapper) -> str:
+    """The quoted name of the model's primary key column."""
+    return connection.ops.quote_name(str(model._meta.pk.column))
+
+
 def connection_for(queue: Queue[Any]) -> BaseDatabaseWrapper:
     """The queue's database, outside any transaction.
 
@@ -92,7 +97,7 @@ def claim_rows(
     quote = connection.ops.quote_name
     sql = _CLAIM.format(
         table=quote(meta.db_table),
-        pk=quote(meta.pk.column),
+        pk=pk_column(queue.model, connection),
         due=quote("next_attempt_at"),
         order=order or quote("next_attempt_at"),
         only=f" {only}" if only else "",
@@ -109,7 +114,8 @@ def claim_rows(
 
 def has_due_rows(queue: Queue[Any]) -> bool:
     """Whether anything is due now (in a lane that may be busy)."""
-    return queue.model._base_manager.filter(next_attempt_at__lte=Now()).exists()
+    due: QuerySet[Any] = queue.model._base_manager.filter(next_attempt_at__lte=Now())
+    return due.exists()
 
 
 def lease_expressions(lease_seconds: float) -> dict[str, Any]:

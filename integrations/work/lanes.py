@@ -10,11 +10,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import ForeignKey
 
-from integrations.work.claim import Claim, claim_rows, connection_for, locked_suffix, new_token
+from integrations.work.claim import (
+    Claim,
+    claim_rows,
+    connection_for,
+    locked_suffix,
+    new_token,
+    pk_column,
+)
 from integrations.work.clock import later_sql, now_sql
 from integrations.work.models import Lane
 from integrations.work.queue import Queue, Row
@@ -67,8 +75,11 @@ class LaneClaim:
 
 def lane_model(queue: Queue[Any]) -> type[Lane]:
     """The model of the queue's lanes."""
-    model: type[Lane] = queue.model._meta.get_field(queue.lane_field or "").related_model  # type: ignore[assignment]
-    return model
+    return cast("type[Lane]", _lane_field(queue).related_model)
+
+
+def _lane_field(queue: Queue[Any]) -> ForeignKey[Any, Any]:
+    return cast("ForeignKey[Any, Any]", queue.model._meta.get_field(queue.lane_field or ""))
 
 
 def claim_lane(queue: Queue[Any]) -> LaneClaim | None:
@@ -149,9 +160,9 @@ def _names(queue: Queue[Any], connection: BaseDatabaseWrapper) -> dict[str, str]
     rows = queue.model._meta
     return {
         "rows": quote(rows.db_table),
-        "row_pk": quote(rows.pk.column),
-        "lane": quote(rows.get_field(queue.lane_field or "").column),  # type: ignore[union-attr]
+        "row_pk": pk_column(queue.model, connection),
+        "lane": quote(_lane_field(queue).column),
         "lanes": quote(lanes.db_table),
-        "lane_pk": quote(lanes.pk.column),
+        "lane_pk": pk_column(lane_model(queue), connection),
         "now": now_sql(connection),
     }

@@ -15,10 +15,13 @@ import os, sys, threading
 import django
 django.setup()
 from django.conf import settings
+from django.db import connections
+from integrations.crypto.keyring import EnvironmentOnly, keyring
 from integrations.outbound import Call, Client, breaker_states
 from integrations.outbound import breaker, limiter, pool, recorder, resolver
 from integrations.outbound.tokens import tokens
 
+keyring.use(EnvironmentOnly())
 place = sys.argv[1]
 settings.OUTBOUND_ALLOWED_HOSTS = [place]
 client = Client("mpesa", credential="c", hosts=frozenset({place}))
@@ -39,6 +42,7 @@ for lock in held:
     lock.acquire()
 while resolver._slots.acquire(blocking=False):
     pass
+connections.close_all()
 child = os.fork()
 if child == 0:
     tokens._held.clear()

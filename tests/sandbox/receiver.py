@@ -29,13 +29,18 @@ class Received:
         }
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128  # copies that arrive at once must not wait for a second knock
+
+
 @dataclass
 class Receiver:
     """Answers every POST with `status`; `on_arrival` runs before the answer."""
 
     status: int = 200
     received: list[Received] = field(default_factory=list)
-    on_arrival: Callable[[], None] | None = None
+    on_arrival: Callable[[], object] | None = None
 
     def __post_init__(self) -> None:
         receiver = self
@@ -50,11 +55,10 @@ class Receiver:
                 self.send_header("Location", "/elsewhere")
                 self.end_headers()
 
-            def log_message(self, format: str, *args: object) -> None:
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), Handler)
 
     @property
     def url(self) -> str:

@@ -121,7 +121,8 @@ def test_copies_arrive_one_after_the_other_or_all_at_once(
     assert len(receiver.received) == 2
     receiver.received.clear()
     # Every one of the ten waits for the other nine inside the receiver.
-    receiver.on_arrival = lambda barrier=threading.Barrier(10): barrier.wait(5)  # type: ignore[misc]
+    together = threading.Barrier(10)
+    receiver.on_arrival = lambda: together.wait(5)
     sandbox.fault("duplicate_callback", copies=10, parallel=True)
     shop.push()
     sandbox.settle()

@@ -50,7 +50,7 @@ def test_a_registered_app_needs_its_own_secret(sandbox: SandboxDriver, shop: Sho
 def test_keys_can_be_refused_one_by_one_or_all_but_the_registered(
     sandbox: SandboxDriver, shop: Shop
 ) -> None:
-    sandbox.app("wrong", refused=True)
+    sandbox.app("wrong", "x", refused=True)
     assert_answer(shop.ask_token("wrong", "x"), "oauth_wrong_credentials")
     sandbox.tokens(open=False)
     assert_answer(shop.ask_token("anybody", "anything"), "oauth_wrong_credentials")

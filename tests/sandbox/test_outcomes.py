@@ -91,6 +91,18 @@ def wait_for(receiver: Receiver, count: int) -> bool:
     return len(receiver.received) == count
 
 
+def test_the_same_amount_within_two_minutes_is_17_where_the_rule_is_on(
+    sandbox: SandboxDriver, shop: Shop
+) -> None:
+    assert [result_of(sandbox, shop) for _ in range(2)] == ["0", "0"]
+    sandbox.settings(is_repeat_limited=True)
+    assert result_of(sandbox, shop) == "17"
+    assert result_of(sandbox, shop, Amount=151) == "0"
+    assert result_of(sandbox, shop, PhoneNumber="254712000002") == "0"
+    sandbox.advance(121)
+    assert result_of(sandbox, shop) == "0"
+
+
 def test_in_interactive_mode_a_person_decides(
     sandbox: SandboxDriver, shop: Shop, receiver: Receiver
 ) -> None:

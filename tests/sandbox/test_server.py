@@ -96,7 +96,10 @@ def test_another_page_cannot_steer_the_sandbox(sandbox: SandboxDriver, shop: Sho
         ("POST", "mpesa-daraja/settings", b'{"colour": "red"}', 400),
         ("POST", "mpesa-daraja/settings", b'{"pending_form": "maybe"}', 400),
         ("POST", "mpesa-daraja/settings", b'{"answer_seconds": null}', 400),
+        ("POST", "mpesa-daraja/settings", b'{"answer_seconds": Infinity}', 400),
         ("POST", "mpesa-daraja/scenarios", b'{"times": 0}', 400),
+        ("POST", "mpesa-daraja/scenarios", b'{"outcome": ""}', 400),
+        ("POST", "mpesa-daraja/scenarios", b'{"seconds": -1}', 400),
         ("POST", "mpesa-daraja/scenarios", b'{"seconds": "x"}', 400),
         ("POST", "mpesa-daraja/apps", b"{}", 400),
         ("POST", "mpesa-daraja/apps", b'{"key": "k", "products": 1}', 400),
@@ -133,6 +136,20 @@ def test_a_body_of_unknown_or_huge_length_is_refused(
         response.begin()
         assert response.status == status
         assert response.getheader("Connection") == "close"
+
+
+def test_a_client_that_asks_before_sending_its_body_is_told_to_go_on(
+    sandbox: SandboxDriver,
+) -> None:
+    address = urlsplit(sandbox.base_url)
+    with socket.create_connection((address.hostname, address.port), timeout=5) as raw:
+        raw.sendall(
+            b"POST /mpesa-daraja/x HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+            b"Content-Length: 2\r\nExpect: 100-continue\r\n\r\n"
+        )
+        assert raw.recv(100).startswith(b"HTTP/1.1 100")
+        raw.sendall(b"{}")
+        assert raw.recv(100).startswith(b"HTTP/1.1 404")
 
 
 def test_pushes_in_parallel_are_all_entered_once(

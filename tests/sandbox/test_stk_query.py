@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.sandbox.daraja import Shop
@@ -71,7 +73,7 @@ def test_another_shops_prompt_is_unknown(sandbox: SandboxDriver, shop: Shop) -> 
         ({"Password": "x"}, "error_wrong_credentials"),
     ],
 )
-def test_a_query_is_judged_like_a_push(shop: Shop, changes: dict[str, object], wire: str) -> None:
+def test_a_query_is_judged_like_a_push(shop: Shop, changes: dict[str, Any], wire: str) -> None:
     assert_answer(shop.query(**{"checkout_id": "ws_CO_1", **changes}), wire)
 
 

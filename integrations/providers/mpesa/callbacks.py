@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -10,10 +11,12 @@ from typing import Any
 
 from integrations.exceptions import InvalidInput
 from integrations.money import parse_amount
-from integrations.providers.mpesa.payloads import NAIROBI
+from integrations.providers.mpesa.payloads import NAIROBI, clean_text
 
-# A receipt is 10 characters; the column and the tolerance are wider on purpose.
-RECEIPT_LENGTH = 40
+# A receipt is 10 characters; the tolerance is wider on purpose.
+_RECEIPT = re.compile(r"[A-Za-z0-9]{6,40}")
+# Never parsed (section 4), only kept within what a column holds.
+_ID = re.compile(r"[\x21-\x7e]{1,100}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,7 @@ def decode_json(body: bytes) -> dict[str, Any]:
     """The body as an object, numbers kept exact; raises InvalidInput for anything else."""
     try:
         data = json.loads(body, parse_float=Decimal, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError):
+    except (ValueError, ArithmeticError, RecursionError):
         raise InvalidInput("body", "is not JSON.", code="malformed") from None
     if not isinstance(data, dict):
         raise InvalidInput("body", "is not a JSON object.", code="malformed")
@@ -57,27 +60,40 @@ def parse_stk(body: bytes) -> StkCallback:
     if not isinstance(inner, dict):
         raise InvalidInput("Body.stkCallback", "is missing.", code="not_an_stk_callback")
     items = _items(inner.get("CallbackMetadata"))
-    code = _text(inner, "ResultCode")
     return StkCallback(
         merchant_request_id=_text(inner, "MerchantRequestID", required=False),
-        checkout_id=_text(inner, "CheckoutRequestID"),
-        result_code=code,
-        result_text=_text(inner, "ResultDesc", required=False)[:300],
+        checkout_id=_checkout_id(inner),
+        result_code=_text(inner, "ResultCode"),
+        result_text=_text(inner, "ResultDesc", required=False, limit=300),
         amount=_amount(items.get("Amount")),
-        receipt=str(items.get("MpesaReceiptNumber") or "")[:RECEIPT_LENGTH],
-        phone=str(items.get("PhoneNumber") or "")[:64],
+        receipt=_receipt(items.get("MpesaReceiptNumber")),
+        phone=clean_text(items.get("PhoneNumber") or "", 64),
         paid_at=_moment(items.get("TransactionDate")),
     )
 
 
-def _text(data: dict[str, Any], key: str, *, required: bool = True) -> str:
+def _text(data: dict[str, Any], key: str, *, required: bool = True, limit: int = 100) -> str:
     value = data.get(key)
     if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
         value = ""
-    text = str(value).strip()
+    text = clean_text(value, limit)
     if required and not text:
         raise InvalidInput(f"Body.stkCallback.{key}", "is missing.", code="incomplete")
-    return text[:100] if key != "ResultDesc" else text
+    return text
+
+
+def _checkout_id(data: dict[str, Any]) -> str:
+    text = _text(data, "CheckoutRequestID", limit=200)
+    if not _ID.fullmatch(text):
+        raise InvalidInput("Body.stkCallback.CheckoutRequestID", "is no id.", code="malformed")
+    return text
+
+
+def _receipt(value: object) -> str:
+    text = str(value or "").strip()
+    if text and not _RECEIPT.fullmatch(text):
+        raise InvalidInput("MpesaReceiptNumber", "is no receipt number.", code="malformed")
+    return text
 
 
 def _items(metadata: object) -> dict[str, Any]:

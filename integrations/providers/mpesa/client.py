@@ -13,7 +13,12 @@ from typing import Any
 from django.utils import timezone
 
 from integrations.config import Snapshot
-from integrations.exceptions import ConfigurationError, OutcomeUnknown, ProviderError
+from integrations.exceptions import (
+    ConfigurationError,
+    OutcomeUnknown,
+    ProviderError,
+    TransportError,
+)
 from integrations.outbound import Call, Client, Limits, Response
 from integrations.providers.mpesa.codes import (
     PRODUCT_MISSING,
@@ -24,7 +29,12 @@ from integrations.providers.mpesa.codes import (
     explain,
     explain_error,
 )
-from integrations.providers.mpesa.payloads import StkPush, stk_push_body, stk_query_body
+from integrations.providers.mpesa.payloads import (
+    StkPush,
+    clean_text,
+    stk_push_body,
+    stk_query_body,
+)
 
 TOKEN_PATH = "/oauth/v1/generate?grant_type=client_credentials"  # noqa: S105 - a path
 PUSH_PATH = "/mpesa/stkpush/v1/processrequest"
@@ -101,13 +111,13 @@ class DarajaClient:
             reference=reference,
         )
         response = self._send(call)
-        answer = response.json()
-        checkout_id = str(answer.get("CheckoutRequestID") or "")
+        answer = _push_answer(response)
+        checkout_id = clean_text(answer.get("CheckoutRequestID") or "", 100)
         if _accepted(response, answer) and checkout_id:
             return StkAck(
                 checkout_id=checkout_id,
-                merchant_request_id=str(answer.get("MerchantRequestID") or ""),
-                message=str(answer.get("CustomerMessage") or ""),
+                merchant_request_id=clean_text(answer.get("MerchantRequestID") or "", 100),
+                message=clean_text(answer.get("CustomerMessage") or "", 300),
             )
         raise _as_error(response, answer)
 
@@ -190,13 +200,31 @@ def _seconds(value: object) -> float:
         return 3599.0
 
 
+def _push_answer(response: Response) -> dict[str, Any]:
+    """The answer to a push; {} for a gateway's own page that refuses it.
+
+    Raises TransportError (sent) for any other body that is not JSON. 408 is a proxy that gave
+    up waiting: what lay behind it is not known.
+    """
+    try:
+        return response.json()
+    except TransportError:
+        if 400 <= response.status < 500 and response.status != 408:
+            return {}
+        raise
+
+
 def _fields(response: Response) -> tuple[str, str]:
     """(error code, message) of an error envelope; "" where the body is something else."""
     try:
-        body = response.json()
-    except Exception:  # noqa: BLE001 - HTML, empty: no envelope
+        return _envelope(response.json())
+    except TransportError:  # HTML, empty: no envelope
         return "", ""
-    return str(body.get("errorCode") or ""), str(body.get("errorMessage") or "")
+
+
+def _envelope(body: dict[str, Any]) -> tuple[str, str]:
+    code, message = body.get("errorCode") or "", body.get("errorMessage") or ""
+    return clean_text(code, 40), clean_text(message, 300)
 
 
 def rejects_token(response: Response) -> bool:
@@ -228,18 +256,16 @@ def _accepted(response: Response, body: dict[str, Any]) -> bool:
 def _as_error(response: Response, body: dict[str, Any]) -> Exception:
     request_id = str(body.get("requestId") or "")[:120]
     if response.status == 200 and "ResponseCode" in body and not body.get("errorCode"):
-        text = str(body.get("ResponseDescription") or "no reason given")[:120]
+        text = clean_text(body.get("ResponseDescription") or "no reason given", 120)
         if _accepted(response, body):
             return OutcomeUnknown("M-Pesa accepted the request without naming it.")
         return ProviderError(
             f"M-Pesa refused the request: {text}",
-            code=str(body["ResponseCode"])[:40],
+            code=clean_text(body["ResponseCode"], 40),
             permanent=True,
             request_id=request_id,
         )
-    meaning = explain_error(
-        response.status, str(body.get("errorCode") or ""), str(body.get("errorMessage") or "")
-    )
+    meaning = explain_error(response.status, *_envelope(body))
     if meaning.refusal in (Refusal.PERMANENT, Refusal.LATER):
         return ProviderError(
             meaning.text,
@@ -252,15 +278,12 @@ def _as_error(response: Response, body: dict[str, Any]) -> Exception:
 
 def read_query_answer(status: int, body: dict[str, Any]) -> QueryAnswer:
     """A query's answer: a result code in words, or what its error means."""
-    code = str(body.get("errorCode") or "")
-    result = body.get("ResultCode")
-    if status == 200 and not code and result is not None and str(result).strip():
-        return QueryAnswer(
-            body, explain(result), result_text=str(body.get("ResultDesc") or "")[:300]
-        )
-    return QueryAnswer(
-        body, None, error=explain_error(status, code, str(body.get("errorMessage") or ""))
-    )
+    code, message = _envelope(body)
+    result = clean_text(body.get("ResultCode", ""), 40)
+    if status == 200 and not code and result and body["ResultCode"] is not None:
+        text = clean_text(body.get("ResultDesc") or "", 300)
+        return QueryAnswer(body, explain(result), result_text=text)
+    return QueryAnswer(body, None, error=explain_error(status, code, message))
 
 
 def check_connection(config: Snapshot) -> str:

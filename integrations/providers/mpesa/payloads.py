@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
@@ -85,7 +85,8 @@ def _check_amount(config: Snapshot, amount: object) -> int:
 
 
 def _check_reference(value: object) -> str:
-    text = str(value).strip() if isinstance(value, str | int) else ""
+    is_text = isinstance(value, str | int) and not isinstance(value, bool)
+    text = str(value).strip() if is_text else ""
     if not text:
         raise InvalidInput("account_reference", "must not be empty.", code="invalid_reference")
     if len(text) > REFERENCE_LENGTH:
@@ -141,6 +142,12 @@ def password_for(short_code: str, passkey: str, timestamp: str) -> str:
     return base64.b64encode(f"{short_code}{passkey}{timestamp}".encode()).decode()
 
 
+def clean_text(value: object, limit: int) -> str:
+    """A provider's text as both databases can store it: no NUL, no lone surrogates, cut."""
+    text = str(value).replace("\x00", "").encode("utf-8", "replace").decode()
+    return text.strip()[:limit]
+
+
 def stk_push_body(
     push: StkPush, *, passkey: str, callback_url: str, now: datetime
 ) -> dict[str, Any]:
@@ -178,7 +185,7 @@ def check_callback_base(url: str, environment: str) -> str:
     """The public base that callback URLs start with, without a slash at the end.
 
     Raises ConfigurationError for what M-Pesa would refuse or could never reach: no URL, plain
-    http or a private address in production, forbidden words, spaces.
+    http or a private address in production, forbidden words, spaces, a query or a login.
     """
     base = url.strip().rstrip("/")
     if not base:
@@ -186,13 +193,13 @@ def check_callback_base(url: str, environment: str) -> str:
             "No callback address: set PUBLIC_BASE_URL, or callback_base_url in the settings.",
             code="no_callback_url",
         )
-    parts = urlsplit(base)
-    if parts.scheme not in ("http", "https") or not parts.hostname or re.search(r"\s", base):
-        raise _bad_base(f"{base[:80]!r} is not a web address.")
+    parts = _split(base)
+    if parts.username is not None or "?" in base or "#" in base:
+        raise _bad_base("it must be a plain address without login, query or fragment.")
     if environment == Environment.PRODUCTION:
         if parts.scheme != "https":
             raise _bad_base("in production it must begin with https://.")
-        if not _is_public(parts.hostname):
+        if not _is_public(parts.hostname or ""):
             raise _bad_base(f"M-Pesa can't reach {parts.hostname}: it is not a public host.")
     check_callback_words(base)
     return base.replace(parts.netloc, parts.netloc.lower(), 1)
@@ -203,6 +210,18 @@ def check_callback_words(url: str) -> None:
     found = [word for word in FORBIDDEN_WORDS if word in url.lower()]
     if found:
         raise _bad_base(f"M-Pesa forbids the word {found[0]!r} in it.")
+
+
+def _split(base: str) -> SplitResult:
+    try:
+        parts = urlsplit(base)
+        is_address = parts.scheme in ("http", "https") and bool(parts.hostname)
+        is_address = is_address and parts.port != 0
+    except ValueError:
+        is_address = False
+    if not is_address or re.search(r"\s", base):
+        raise _bad_base("it is not a web address.")
+    return parts
 
 
 def _bad_base(reason: str) -> ConfigurationError:

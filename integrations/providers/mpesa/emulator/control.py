@@ -13,6 +13,7 @@ from integrations.providers.mpesa.emulator.outcomes import ANSWERS
 from integrations.providers.mpesa.emulator.stk import PENDING_FORMS, Settings, StkDesk
 
 Payload = Mapping[str, Any]
+_LONGEST = 1_000_000  # seconds that a setting may say
 
 
 def queue_scenario(desk: StkDesk, _office: TokenOffice, payload: Payload) -> dict[str, Any]:
@@ -28,7 +29,7 @@ def answer_prompt(desk: StkDesk, _office: TokenOffice, payload: Payload) -> dict
         raise Rejected(f"answer: one of {', '.join(ANSWERS)}.")
     number = payload.get("id")
     with desk.lock:
-        prompt = desk.book.prompts.get(number) if isinstance(number, int) else None
+        prompt = desk.book.prompts.get(number) if type(number) is int else None
     if prompt is None:
         raise Rejected("id: there is no such prompt.")
     if not desk.postman.finish(prompt, code):
@@ -87,14 +88,15 @@ def change_settings(desk: StkDesk, _office: TokenOffice, payload: Payload) -> di
     return {"settings": asdict(desk.settings)}
 
 
-def _fits(name: str, value: object) -> bool:
+def _fits(name: str, value: Any) -> bool:
     if name.startswith("is_"):
         return isinstance(value, bool)
     if name == "pending_form":
         return value in PENDING_FORMS
     if value is None:
         return name == "timestamp_tolerance"
-    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and 0 <= value <= _LONGEST
 
 
 ACTIONS: dict[str, Callable[[StkDesk, TokenOffice, Payload], dict[str, Any]]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -61,6 +62,8 @@ BY_PHONE = {"254708374149": NO_ANSWER}
 
 NO_ANSWER_SECONDS = 26.0  # section 20 [obs, 2 runs]
 _FASTEST, _SLOWEST = 5.0, 15.0  # section 21
+_LONGEST = 1_000_000  # seconds that a scenario may wait
+_CODE = re.compile(r"[A-Za-z0-9_]{1,20}")
 
 
 @dataclass(slots=True)
@@ -85,10 +88,14 @@ class ScenarioQueue:
         outcome = str(payload.get("outcome", "approve"))
         times = payload.get("times", 1)
         seconds = payload.get("seconds")
+        if _CODE.fullmatch(outcome) is None:
+            raise Rejected("outcome: a result code, or the name of an answer.")
         if times is not None and (not isinstance(times, int) or times < 1):
             raise Rejected("times: a whole number from 1, or null for all.")
-        if seconds is not None and not isinstance(seconds, int | float):
-            raise Rejected("seconds: a number.")
+        if seconds is not None and not (
+            isinstance(seconds, int | float) and 0 <= seconds <= _LONGEST
+        ):
+            raise Rejected(f"seconds: from 0 to {_LONGEST}.")
         scenario = Scenario(
             code=ANSWERS.get(outcome, outcome),
             phone=str(payload.get("phone", "")),
@@ -101,14 +108,13 @@ class ScenarioQueue:
 
     def take(self, phone: str) -> Scenario | None:
         """The scenario for a new prompt on this phone, used once."""
-        for scenario in self.waiting:
-            if scenario.phone in {"", phone}:
-                if scenario.times is not None:
-                    scenario.times -= 1
-                    if scenario.times == 0:
-                        self.waiting.remove(scenario)
-                return scenario
-        return None
+        fitting = (scenario for scenario in self.waiting if scenario.phone in {"", phone})
+        scenario = next(fitting, None)
+        if scenario is not None and scenario.times is not None:
+            scenario.times -= 1
+            if scenario.times == 0:
+                self.waiting.remove(scenario)
+        return scenario
 
 
 @dataclass(frozen=True, slots=True)

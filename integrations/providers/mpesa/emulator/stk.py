@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import threading
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
 from integrations.providers.mpesa.emulator import envelopes
@@ -45,6 +46,7 @@ PUSH_FIELDS = (
 )
 QUERY_FIELDS = ("BusinessShortCode", "Password", "Timestamp", "CheckoutRequestID")
 PROMPT_LIMIT = 182  # characters (section 4 [3+])
+REPEAT_WINDOW = timedelta(minutes=2)
 # section 5: the ways of saying "ask again"; HTTP status and message of 500.001.1001, None: 4999.
 PENDING_FORMS: dict[str, tuple[int, str] | None] = {
     "4999": None,
@@ -61,6 +63,7 @@ class Settings:
     is_strict: bool = False
     is_interactive: bool = False
     is_phone_locked: bool = True  # one open prompt per phone
+    is_repeat_limited: bool = False  # section 4 [1 portal]: same amount and payer in 2 minutes
     timestamp_tolerance: float | None = 3600.0  # seconds; three hours off is UTC taken for EAT
     answer_seconds: float = 60.0  # section 20 [2]: how long a person has
     pending_form: str = "4999"
@@ -187,6 +190,8 @@ class StkDesk:
         routed = merchant.refuse_route(prompt.transaction_type, prompt.party_b)
         if len(prompt.screen_text) > PROMPT_LIMIT:
             routed = "1025"  # section 4 [3+]
+        elif self.settings.is_repeat_limited and self._is_repeated(prompt):
+            routed = "17"
         scenario = self.scenarios.take(prompt.phone)
         outcome: Outcome = choose_outcome(
             scenario,
@@ -202,6 +207,14 @@ class StkDesk:
         if self.settings.is_interactive and scenario is None and routed is None:
             prompt.is_interactive = True
             prompt.source = "person"
+
+    def _is_repeated(self, prompt: Prompt) -> bool:
+        earliest = self.surroundings.now() - REPEAT_WINDOW
+        return any(
+            (other.phone, other.amount) == (prompt.phone, prompt.amount)
+            and datetime.fromisoformat(other.created) > earliest
+            for other in self.book.prompts.values()
+        )
 
     def _is_flaky(self) -> bool:
         fault = self.surroundings.take_fault(frozenset({"flaky_query"}), Call("stk_query"))

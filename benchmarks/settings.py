@@ -1,0 +1,42 @@
+"""Settings of the benchmarks: the product's own, on a database that is thrown away.
+
+DATABASE_URL and REDIS_URL of the environment choose the stack. What a production machine would
+spend time on (fsync, redaction, JSON log lines) stays on.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from secrets import token_hex
+
+from cryptography.fernet import Fernet
+
+if "BENCH_FOLDER" not in os.environ:
+    os.environ["BENCH_FOLDER"] = tempfile.mkdtemp(prefix="bengoerp-bench-")
+FOLDER = os.environ["BENCH_FOLDER"]
+os.environ["DJANGO_DEBUG"] = "0"
+# Child processes inherit all of these: the same keys, the same database, the same prefix.
+os.environ.setdefault("DJANGO_SECRET_KEY", token_hex(32))
+os.environ.setdefault("BENCH_CYPHER_KEY", Fernet.generate_key().decode())
+os.environ.setdefault("BENCH_NAME", f"bench_{os.getpid()}")
+# Named even when empty, so that a .env file of the checkout has no say.
+os.environ.setdefault("DATABASE_URL", f"sqlite:///{FOLDER}/bench.sqlite3")
+os.environ.setdefault("REDIS_URL", "")
+
+from bengoerp.settings import *  # noqa: E402, F403
+from bengoerp.settings import CACHES, DATABASES  # noqa: E402
+
+CYPHER_KEY = os.environ["BENCH_CYPHER_KEY"]
+CELERY_BROKER_URL = ""  # no ring may reach somebody's workers
+PUBLIC_BASE_URL = "https://erp.example.ke"  # only written into requests, never called
+OUTBOUND_ALLOWED_HOSTS = [os.environ.get("BENCH_SANDBOX", "127.0.0.1:9")]
+# The default of ten calls a second would be what is measured.
+INTEGRATIONS_RATE_LIMITS = {"mpesa": (1e6, 1e6)}
+
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    DATABASES["default"]["TEST"] = {"NAME": f"{FOLDER}/bench.sqlite3"}
+else:
+    DATABASES["default"]["TEST"] = {"NAME": os.environ["BENCH_NAME"]}
+if "redis" in CACHES["default"]["BACKEND"]:
+    CACHES["default"]["KEY_PREFIX"] = os.environ["BENCH_NAME"]

@@ -1,0 +1,126 @@
+"""What the installation uses, and its encryption key."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from cryptography.fernet import InvalidToken, MultiFernet
+from django.conf import settings
+from django.contrib import admin
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest
+
+from integrations import registry
+from integrations.admin.badges import BADGE_CSS
+from integrations.admin.secret_form import SecretForm
+from integrations.config.key_source import OWN_MODEL
+from integrations.crypto import Secret
+from integrations.crypto.keys import environment_keys, make_ring, split_keys
+from integrations.exceptions import IntegrationError
+from integrations.models import AppSettings, InboundCallback, Integrations
+
+if TYPE_CHECKING:
+    _ModelAdmin = admin.ModelAdmin[Any]
+else:
+    _ModelAdmin = admin.ModelAdmin
+
+CALLBACKS_TRIED = 50
+
+
+@admin.register(Integrations)
+class IntegrationsAdmin(_ModelAdmin):
+    """The integrations in use, each with its switch."""
+
+    list_display = ("name", "integration_type", "is_active", "is_default", "updated_at")
+    list_filter = ("integration_type", "is_active")
+    readonly_fields = ("created_at", "updated_at")
+
+
+class AppSettingsForm(SecretForm):
+    """The key row. Refuses a key that would make stored secrets unreadable."""
+
+    def clean(self) -> dict[str, Any] | None:
+        """Typed keys sealed, and tried on what is stored."""
+        cleaned = super().clean()
+        key = self.cleaned_data.get("cypher_key")
+        if isinstance(key, Secret) and "cypher_key" not in self.errors:
+            lost = count_lost(split_keys(key.reveal()))
+            if lost:
+                raise ValidationError(
+                    {
+                        "cypher_key": f"{lost} stored secrets could not be read any more. Add "
+                        "the old key after the new one, separated by a comma."
+                    }
+                )
+        return cleaned
+
+
+def count_lost(keys: list[str]) -> int:
+    """How many secrets that are readable now these database keys would make unreadable.
+
+    Looks at every settings row and the newest callbacks.
+    """
+    usable = [*keys, *environment_keys()]
+    ring = make_ring(usable) if usable else None
+    readable = [secret for secret in _stored_secrets() if _opens(secret)]
+    return sum(ring is None or not _opens_with(ring, secret) for secret in readable)
+
+
+def _stored_secrets() -> list[Secret]:
+    found: list[Secret] = []
+    for item in registry.integrations():
+        model = registry.settings_model(item.slug)
+        for values in model._default_manager.values_list(*model.secret_fields()):
+            found += [secret for secret in values if secret]
+    return [*found, *(row.body for row in InboundCallback.objects.only("body")[:CALLBACKS_TRIED])]
+
+
+def _opens(secret: Secret) -> bool:
+    try:
+        secret.reveal()
+    except IntegrationError:
+        return False
+    return True
+
+
+def _opens_with(ring: MultiFernet, secret: Secret) -> bool:
+    try:
+        ring.decrypt(secret.token.encode())
+    except InvalidToken:
+        return False
+    return True
+
+
+class AppSettingsAdmin(_ModelAdmin):
+    """The one row that may hold the encryption key. Superusers only; it can't be deleted here."""
+
+    form = AppSettingsForm
+    list_display = ("name",)
+    fields = ("name", "cypher_key", "app_key")
+
+    class Media:
+        css = BADGE_CSS
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        """Superusers."""
+        return bool(request.user.is_superuser)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Superusers."""
+        return bool(request.user.is_superuser)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Superusers."""
+        return bool(request.user.is_superuser)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Superusers, once: the row with the lowest id counts."""
+        return bool(request.user.is_superuser) and not AppSettings.objects.exists()
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody: with the row would go the key to everything stored under it."""
+        return False
+
+
+if settings.INTEGRATIONS_APP_SETTINGS_MODEL == OWN_MODEL:
+    admin.site.register(AppSettings, AppSettingsAdmin)

@@ -1,0 +1,189 @@
+"""`manage.py demo`: the main job once, on a throw-away installation; with --stay, until Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shlex
+import subprocess
+import sys
+import tempfile
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.core.management.base import BaseCommand, CommandError
+
+from integrations.models import MpesaSettings, Payment
+from integrations.payments.mpesa_payment import MpesaPaymentService
+from integrations.sandbox.stack import (
+    PROJECT,
+    LocalStack,
+    StackError,
+    fresh_environment,
+    running,
+)
+from integrations.sandbox.visitor import Visitor, wait_until_final
+
+ADMIN = "admin"
+# Amounts at which the sandbox plays a certain phone (docs/reference/sandbox.md).
+WRONG_PIN_AMOUNT = 2001
+
+
+class Command(BaseCommand):
+    """Starts web, worker and sandbox, and walks one payment through them."""
+
+    help = "Shows one M-Pesa payment from encrypted settings to its receipt."
+    requires_system_checks = []
+    requires_migrations_checks = False
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        """Declare the options."""
+        parser.add_argument("--stay", action="store_true", help="keep running until Ctrl-C")
+        # The second half runs in a child, whose settings name the throw-away installation.
+        parser.add_argument("--story", nargs=2, metavar=("WEB", "SANDBOX"), help="internal")
+
+    def handle(self, *_args: Any, **options: Any) -> None:
+        """Run it; raises CommandError (exit 1) when any step fails."""
+        try:
+            if options["story"]:
+                self._tell(*options["story"], is_setup_only=options["stay"])
+            elif options["stay"]:
+                self._stay()
+            else:
+                with tempfile.TemporaryDirectory(prefix="bengoerp-demo-") as folder:
+                    self._once(Path(folder))
+        except StackError as error:
+            raise CommandError(str(error)) from None
+
+    def _say(self, text: str = "") -> None:
+        self.stdout.write(text)
+        self.stdout.flush()
+
+    def _once(self, folder: Path) -> None:
+        self._say("BengoERP Integrations: one M-Pesa payment, from settings to receipt.\n")
+        self._say("1. Starting web, worker and sandbox on free loopback ports…")
+        stack = LocalStack(folder, fresh_environment(folder))
+        stack.environment["DEMO_PASSWORD"] = secrets.token_urlsafe(12)
+        with running(stack):
+            self._say(f"   web {stack.web_url}   sandbox {stack.sandbox_url}   database SQLite")
+            self._run_story(stack)
+        self._say("\nAll three processes are stopped. Next: `make run`, then docs/tutorial.")
+
+    def _stay(self) -> None:
+        folder = PROJECT / ".demo"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        password = secrets.token_urlsafe(12)
+        stack = LocalStack(folder, _kept_environment(folder), is_interactive=True)
+        stack.environment["DEMO_PASSWORD"] = password
+        self._say("Starting web, worker and sandbox…")
+        with running(stack):
+            self._run_story(stack, "--stay")
+            _write_environment(folder, stack.environment)
+            self._say(f"\n  Admin    {stack.web_url}/admin/   user {ADMIN}   password {password}")
+            self._say(f"  API      {stack.web_url}/api/docs/")
+            self._say(f"  Phone    {stack.sandbox_url}/   (approve, cancel or mistype the PIN)")
+            self._say("\n  In a second terminal, ask for money and then play the phone:")
+            self._say("    make push phone=0712345678 amount=1000 reference=INV001")
+            self._say("\n  Ctrl-C stops everything.")
+            try:
+                stack.watch()
+            except KeyboardInterrupt:
+                self._say("\nStopping…")
+
+    def _run_story(self, stack: LocalStack, *more: str) -> None:
+        arguments = ["manage.py", "demo", "--story", stack.web_url, stack.sandbox_url, *more]
+        done = subprocess.run(  # noqa: S603 - our own command line
+            [sys.executable, *arguments], cwd=PROJECT, env=stack.environment, check=False
+        )
+        if done.returncode:
+            raise StackError("The demo stopped at the step above.")
+
+    def _tell(self, web_url: str, sandbox_url: str, *, is_setup_only: bool) -> None:
+        password = os.environ["DEMO_PASSWORD"]
+        users = get_user_model()._default_manager
+        user, _ = users.get_or_create(
+            username=ADMIN, defaults={"is_staff": True, "is_superuser": True}
+        )
+        user.set_password(password)
+        user.save()
+        visitor = Visitor(web_url)
+        visitor.log_in(ADMIN, password)
+        if is_setup_only and not _needs_settings(sandbox_url):
+            return
+        number = "" if is_setup_only else "2. "
+        self._say(f"{number}Typing the M-Pesa keys into the admin form, once…")
+        path = visitor.save_settings(sandbox_url)
+        self._say(f"   saved and encrypted: {web_url}{path}")
+        self._say(f"{number.replace('2', '3')}Pressing “Test connection”…")
+        words = visitor.test_connection(path)
+        self._say(f"   {words}")
+        if not words.startswith("Connected"):
+            raise StackError("The connection test failed.")
+        if not is_setup_only:
+            self._pay(visitor)
+
+    def _pay(self, visitor: Visitor) -> None:
+        self._say("4. Asking 0712 345 678 for KES 1,000, as ERP code does:")
+        self._say('   MpesaPaymentService.initiate_stk_push("0712345678", 1000, "INV001")')
+        self._timeline(self._push("0712345678", 1000, "INV001"), expected="succeeded")
+        self._say("5. The same with a payer who mistypes the PIN:")
+        refused = self._push("0723456789", WRONG_PIN_AMOUNT, "INV002")
+        self._timeline(refused, expected="failed")
+        self._say("6. Health, as the API answers it:")
+        answer = visitor.health()
+        shown = json.dumps(answer["integrations"]["mpesa"], indent=2)
+        self._say("   " + shown.replace("\n", "\n   "))
+        if not answer["integrations"]["mpesa"]["connected"]:
+            raise StackError("Health says that M-Pesa is not connected.")
+
+    def _push(self, phone: str, amount: int, reference: str) -> Payment:
+        success, message, data = MpesaPaymentService.initiate_stk_push(phone, amount, reference)
+        if not success or data is None:
+            raise StackError(f"The push was refused: {message}")
+        self._say(f"   → ({success}, {message!r}, checkout {data['checkout_id']})")
+        found: Payment = wait_until_final(lambda: Payment.objects.get(public_id=data["payment_id"]))
+        return found
+
+    def _timeline(self, payment: Payment, *, expected: str) -> None:
+        for event in payment.events.all():
+            moment = event.at.astimezone().strftime("%H:%M:%S.%f")[:-3]
+            self._say(f"     {moment}  {event.to_state or '·':<10} {event.text}")
+        if payment.state != expected:
+            raise StackError(f"The payment is {payment.state}, not {expected}: {payment.message}")
+
+
+def _kept_environment(folder: Path) -> dict[str, str]:
+    """Keys of an earlier `make run`, so that its database stays readable; else fresh ones."""
+    fresh = fresh_environment(folder)
+    path = folder / "run.env"
+    if path.exists() and (folder / "demo.sqlite3").exists():
+        pairs = (line.split("=", 1) for line in shlex.split(path.read_text()))
+        kept = dict(pair for pair in pairs if len(pair) == 2)
+        fresh |= {name: kept[name] for name in ("CYPHER_KEY", "DJANGO_SECRET_KEY") if name in kept}
+    return fresh
+
+
+def _write_environment(folder: Path, environment: dict[str, str]) -> None:
+    names = (
+        "DJANGO_DEBUG", "DJANGO_LOG_LEVEL", "DJANGO_SECRET_KEY", "CYPHER_KEY", "DATABASE_URL",
+        "PUBLIC_BASE_URL", "OUTBOUND_ALLOWED_HOSTS",
+    )  # fmt: skip
+    text = "".join(f"{name}={shlex.quote(environment[name])}\n" for name in names)
+    path = folder / "run.env"
+    path.touch(mode=0o600)
+    path.write_text(text)
+
+
+def _needs_settings(sandbox_url: str) -> bool:
+    """Whether the installation has no M-Pesa row that points at this sandbox."""
+    row = MpesaSettings.objects.filter(business="").first()
+    if row is None:
+        return True
+    if not row.sandbox_url.startswith(sandbox_url):
+        # A new sandbox has a new port, and secrets are bound to the host: type them again.
+        row.delete()
+        return True
+    return False

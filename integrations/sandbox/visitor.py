@@ -1,0 +1,119 @@
+"""The demo's hands: what a person does in a browser and an ERP developer in a shell."""
+
+from __future__ import annotations
+
+import re
+import time
+from html import unescape
+from typing import Any
+
+import requests
+
+from integrations.sandbox.stack import StackError
+
+# Published by Safaricom for its sandbox short code (Daraja reference, section 1).
+SANDBOX_PASSKEY = "bfb279f9aa9bdbcf158e97dd71a467cd2e0c893059b10f78e6b72ada1ed2c919"
+SETTINGS_PATH = "/admin/integrations/mpesasettings/"
+_INPUT = re.compile(r"<(?:input|textarea|select)\b[^>]*>", re.IGNORECASE)
+_MESSAGE = re.compile(r'<li class="(?:success|error|warning|info)">(.*?)</li>', re.DOTALL)
+
+
+class Visitor:
+    """A logged-in browser session, without the browser."""
+
+    def __init__(self, web_url: str) -> None:
+        self.web_url = web_url
+        self.session = requests.Session()
+        self.session.trust_env = False
+
+    def log_in(self, name: str, password: str) -> None:
+        """Log in to the admin; raises StackError when refused."""
+        page = self._get("/admin/login/")
+        answer = self._post(
+            "/admin/login/?next=/admin/", page, {"username": name, "password": password}
+        )
+        if "/login/" in answer.url:
+            raise StackError("The admin refused the demo's own login.")
+
+    def save_settings(self, sandbox_url: str) -> str:
+        """Fill in and save the M-Pesa form; the path of the saved row's page."""
+        page = self._get(SETTINGS_PATH + "add/")
+        typed = {
+            "consumer_key": "demo-consumer-key",
+            "consumer_secret": "demo-consumer-secret",
+            "passkey": SANDBOX_PASSKEY,
+            "short_code": "174379",
+            "sandbox_url": f"{sandbox_url}/mpesa-daraja",
+            "callback_sources": "127.0.0.1",
+        }
+        answer = self._post(
+            SETTINGS_PATH + "add/", page, {**_filled(page), **typed, "_continue": "1"}
+        )
+        path = answer.url.removeprefix(self.web_url)
+        if not re.fullmatch(re.escape(SETTINGS_PATH) + r"\d+/change/", path):
+            raise StackError(f"The settings form was not saved: {_errors(answer.text)}")
+        return path
+
+    def test_connection(self, path: str) -> str:
+        """Press "Test connection" on a settings page; what the page then says."""
+        page = self._get(path)
+        answer = self._post(path + "test/", page, _filled(page))
+        found = _MESSAGE.search(answer.text)
+        return unescape(re.sub(r"<[^>]+>|\s+", " ", found.group(1))).strip() if found else ""
+
+    def health(self) -> dict[str, Any]:
+        """The documented health answer."""
+        answer = self.session.get(f"{self.web_url}/api/v1/integrations/health/", timeout=30)
+        answer.raise_for_status()
+        body: dict[str, Any] = answer.json()
+        return body
+
+    def _get(self, path: str) -> str:
+        answer = self.session.get(self.web_url + path, timeout=30)
+        answer.raise_for_status()
+        return answer.text
+
+    def _post(self, path: str, page: str, data: dict[str, str]) -> requests.Response:
+        token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page)
+        answer = self.session.post(
+            self.web_url + path,
+            data={**data, "csrfmiddlewaretoken": token.group(1) if token else ""},
+            headers={"Referer": self.web_url + path},
+            timeout=30,
+        )
+        answer.raise_for_status()
+        return answer
+
+
+def _filled(page: str) -> dict[str, str]:
+    """What a form already holds, as a browser would send it back unchanged."""
+    values: dict[str, str] = {}
+    for name, chosen in re.findall(
+        r'<select name="([^"]+)".*?<option value="([^"]*)" selected', page, re.DOTALL
+    ):
+        values[name] = unescape(chosen)
+    for name, text in re.findall(
+        r'<textarea name="([^"]+)"[^>]*>(.*?)</textarea>', page, re.DOTALL
+    ):
+        values[name] = unescape(text).strip()
+    for tag in _INPUT.findall(page):
+        name, value = re.search(r'name="([^"]+)"', tag), re.search(r'value="([^"]*)"', tag)
+        if name and value and 'type="checkbox"' not in tag and 'type="submit"' not in tag:
+            values.setdefault(name.group(1), unescape(value.group(1)))
+    return values
+
+
+def _errors(page: str) -> str:
+    found = re.findall(r'<ul class="errorlist[^>]*>(.*?)</ul>', page, re.DOTALL)
+    return "; ".join(unescape(re.sub(r"<[^>]+>|\s+", " ", text)).strip() for text in found)
+
+
+def wait_until_final(fetch: Any, *, seconds: float = 30.0) -> Any:
+    """The payment `fetch` returns once its state is final; raises StackError after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        payment = fetch()
+        if payment.completed_at is not None:
+            return payment
+        time.sleep(0.1)
+    raise StackError("The payment was not settled in time.")
