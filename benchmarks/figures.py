@@ -26,7 +26,7 @@ class Figure:
 
     def cells(self) -> tuple[str, ...]:
         """The texts of the row."""
-        ratio = "" if self.ratio is None else f"{self.ratio:.2f}"
+        ratio = "" if self.ratio is None else f"{self.ratio:#.3g}"
         verdict = {None: "", True: "ok", False: "short"}[self.is_met]
         return self.name, self.measured, self.bound, ratio, verdict
 

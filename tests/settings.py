@@ -22,7 +22,7 @@ from bengoerp.settings import *  # noqa: E402, F403
 from bengoerp.settings import CACHES, DATABASES, INSTALLED_APPS, REST_FRAMEWORK  # noqa: E402
 
 ALLOWED_HOSTS = ["*"]
-INSTALLED_APPS = [*INSTALLED_APPS, "tests.work.app"]
+INSTALLED_APPS = [*INSTALLED_APPS, "tests.work.app", "tests.crypto.app"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},

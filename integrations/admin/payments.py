@@ -81,9 +81,10 @@ class PaymentAdmin(ReadOnlyAdmin):
     )  # fmt: skip
     list_filter = ("state", "environment", AttentionFilter, "business", "provider")
     search_fields = (
-        "account_reference", "phone", "receipt", "public_id__exact", "checkout_id__exact",
+        "account_reference", "phone", "receipt", "checkout_id__exact",
     )  # fmt: skip
     search_help_text = "Reference, phone, receipt number, payment id or CheckoutRequestID"
+    id_field = "public_id"
     date_hierarchy = "created_at"
     inlines = [HistoryInline]
     fieldsets = (

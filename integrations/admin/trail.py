@@ -101,7 +101,8 @@ class DomainEventAdmin(ReadOnlyAdmin):
 
     list_display = ("created_at", "event_type", "business", "work_state", "attempts", "work_error")
     list_filter = ("work_state", "event_type")
-    search_fields = ("event_type", "event_id__exact")
+    search_fields = ("event_type",)
+    id_field = "event_id"
     fields = (
         "created_at", "event_id", "event_type", "business", "payload", "work_state", "attempts",
         "next_attempt_at", "work_error",

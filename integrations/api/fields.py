@@ -22,6 +22,12 @@ class SecretField(serializers.CharField):
         kwargs.pop("validators", None)
         super().__init__(**{**kwargs, "write_only": True, "allow_blank": True, "required": False})
 
+    def run_validation(self, data: Any = serializers.empty) -> Any:
+        """White space alone would be stripped to "", and that means clear: refused."""
+        if isinstance(data, str) and data and not data.strip():
+            self.fail("blank")
+        return super().run_validation(data)
+
     def to_internal_value(self, data: Any) -> str:
         """The text as sent; the mask is no secret."""
         text = super().to_internal_value(data)

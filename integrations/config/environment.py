@@ -1,6 +1,7 @@
 """The middle layer: `<SLUG>_<FIELD>` environment variables, each also as a file.
 
-They stand for the installation's row where there is none. A row replaces them as a whole.
+They stand for the installation's row where there is none. A row replaces them as a whole. An
+empty variable is as good as none: deployments pass on what they don't set.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ def read_variable(name: str) -> str | None:
             return Path(path).read_text().strip()
         except OSError as error:
             raise ConfigurationError(f"{name}_FILE can't be read: {error.strerror}.") from None
+        except UnicodeDecodeError:
+            raise ConfigurationError(f"{name}_FILE does not hold text.") from None
     return os.environ.get(name)
 
 
@@ -35,19 +38,30 @@ def environment_row(slug: str) -> SettingsModel | None:
     model = registry.settings_model(slug)
     defaults = registry.get_integration(slug).defaults
     found: dict[str, Any] = {}
-    for field in ("environment", *model.config_fields()):
+    for field in ("environment", "shared", *model.config_fields()):
         name = f"{slug}_{field}".upper()
         text = read_variable(name)
-        if text is None:
+        if not text:
+            continue
+        if field in model.secret_fields():
+            found[field] = text
             continue
         try:
-            found[field] = model._meta.get_field(field).to_python(text)
-        except ValidationError:
-            raise ConfigurationError(f"{name} has a value that does not fit.") from None
+            found[field] = model._meta.get_field(field).clean(text, None)
+        except ValidationError as error:
+            raise ConfigurationError(f"{name}: {' '.join(error.messages)}") from None
     if not found:
         return None
     # The documented base_url default is the sandbox; a row keeps both URLs and chooses.
     preset = {name: value for name, value in defaults.items() if name != "base_url"}
     row: SettingsModel = model(**{**preset, **found})
+    try:
+        row.clean()
+    except ValidationError as error:
+        told = [
+            f"{slug}_{name}".upper() + ": " + " ".join(why)
+            for name, why in error.message_dict.items()
+        ]
+        raise ConfigurationError(" ".join(told)) from None
     row.secret_hosts = row.outbound_hosts()
     return row

@@ -55,13 +55,13 @@ class Freshness:
             self._next_check = time.monotonic() + settings.INTEGRATIONS_STAMP_SECONDS
             return self._token
 
-    def reset_lock(self) -> None:
+    def renew_lock(self) -> None:
         """After fork: another thread of the parent may have held the lock."""
         self._lock = threading.Lock()
 
 
 freshness = Freshness()
-os.register_at_fork(after_in_child=freshness.reset_lock)
+os.register_at_fork(after_in_child=freshness.renew_lock)
 _unshared = itertools.count()
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from django.apps import apps
 from django.conf import settings
+from django.core.exceptions import FieldError
 from django.db import Error as DatabaseError
 
 from integrations.config.freshness import version
@@ -33,6 +34,12 @@ class DatabaseKeySource:
             return split_keys(stored.reveal())
         return _host_keys(str(stored))
 
+    def is_bare(self) -> bool:
+        """Whether the row's keys lie in the database as plain text. Raises as `keys` does."""
+        stored = self._stored()
+        token = stored.token if isinstance(stored, Secret) else str(stored or "")
+        return bool(token) and _looks_bare(token)
+
     def _stored(self) -> object:
         label = settings.INTEGRATIONS_APP_SETTINGS_MODEL
         try:
@@ -40,9 +47,13 @@ class DatabaseKeySource:
             return (
                 model._default_manager.order_by("pk").values_list("cypher_key", flat=True).first()
             )
-        except LookupError:
+        except (LookupError, ValueError):
             raise ConfigurationError(
                 f"INTEGRATIONS_APP_SETTINGS_MODEL names {label}, which is not installed."
+            ) from None
+        except FieldError:
+            raise ConfigurationError(
+                f"INTEGRATIONS_APP_SETTINGS_MODEL names {label}, which has no cypher_key."
             ) from None
         except DatabaseError as error:
             raise ConfigurationUnavailable(
@@ -52,5 +63,11 @@ class DatabaseKeySource:
 
 def _host_keys(stored: str) -> list[str]:
     """A host's own column is plain text: bare keys as the original stored them, or wrapped."""
-    bare = all(len(key) == 44 for key in split_keys(stored))
-    return split_keys(stored) if bare or not environment_keys() else unwrap_key(stored)
+    if _looks_bare(stored) or not environment_keys():
+        return split_keys(stored)
+    return unwrap_key(stored)
+
+
+def _looks_bare(stored: str) -> bool:
+    """A wrapped key is a token, and far longer."""
+    return all(len(key) == 44 for key in split_keys(stored))

@@ -41,7 +41,7 @@ def find_row(slug: str, business: str, stamp: str | None) -> dict[str, Any]:
     One query, none when the shared tier knows it under `stamp` (None: don't ask or tell the
     shared tier). Raises ConfigurationUnavailable.
     """
-    key = f"integrations:config:{slug}:{business}:{stamp}"
+    key = f"{slug}:{stamp}:{business}"
     if stamp is not None:
         known = shared.get(key)
         if known is not None:
@@ -89,11 +89,13 @@ def row_snapshot(slug: str, business: str, found: dict[str, Any], *, source: str
         for name, value in found["values"].items()
     }
     tokens = found["tokens"]
+    row = f"row {found['row_id']}" if found["row_id"] else source
     return Snapshot(
         slug=slug,
         label=integration.label,
         business=business,
         source=source,
+        where=f"{model._meta.label}.{{}} ({row})",
         configured=all(tokens.get(name) or values.get(name) for name in integration.required),
         active=found["active"],
         environment=found["environment"],

@@ -1,11 +1,13 @@
 """The second tier: what the rows say, as signed JSON with ciphertext, in Django's cache.
 
 Redis or LocMem. Losing it costs a query. It is signed because whoever can write to the cache
-could otherwise point the secrets at a host of their own.
+could otherwise point the secrets at a host of their own; the signature covers the key, or they
+could give one business the answer of another.
 """
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import time
 from typing import Any
@@ -14,7 +16,8 @@ from django.core import signing
 from django.core.cache import cache
 
 logger = logging.getLogger(__name__)
-LIFETIME = 3600
+# Seconds. Whatever went wrong with the stamp, nothing here is older.
+LIFETIME = 60
 PAUSE = 5.0
 _SALT = "integrations.config"
 
@@ -24,14 +27,16 @@ class SharedTier:
 
     def __init__(self) -> None:
         self._paused_until = 0.0
+        self._is_away = False
 
     def get(self, key: str) -> dict[str, Any] | None:
         """The stored answer, or None: missing, forged or unreachable are the same."""
         if time.monotonic() < self._paused_until:
             return None
         try:
-            text = cache.get(key)
-            return signing.loads(text, salt=_SALT) if isinstance(text, str) else None
+            text = cache.get(_hashed(key))
+            self._is_away = False
+            return signing.loads(text, salt=_salt(key)) if isinstance(text, str) else None
         except signing.BadSignature:
             logger.warning("A cached configuration has a bad signature and was ignored.")
             return None
@@ -44,15 +49,27 @@ class SharedTier:
         if time.monotonic() < self._paused_until:
             return
         try:
-            cache.set(key, signing.dumps(answer, salt=_SALT), LIFETIME)
+            cache.set(_hashed(key), signing.dumps(answer, salt=_salt(key)), LIFETIME)
+            self._is_away = False
         except Exception as error:  # noqa: BLE001 - any cache backend, any failure
             self._pause(error)
 
     def _pause(self, error: Exception) -> None:
         self._paused_until = time.monotonic() + PAUSE
-        logger.warning(
-            "The cache does not answer (%s); reading the database.", type(error).__name__
-        )
+        if not self._is_away:
+            self._is_away = True
+            logger.warning(
+                "The cache does not answer (%s); reading the database.", type(error).__name__
+            )
+
+
+def _hashed(key: str) -> str:
+    """Any text may name a business; cache backends are choosier."""
+    return f"{_SALT}:{hashlib.sha256(key.encode('utf-8', 'replace')).hexdigest()}"
+
+
+def _salt(key: str) -> str:
+    return f"{_SALT}:{key}"
 
 
 shared = SharedTier()

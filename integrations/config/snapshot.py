@@ -17,7 +17,8 @@ class Snapshot:
 
     `source` is "row", "environment" or "default". `values` holds everything but the secrets;
     `tokens` their ciphertext. `hosts` are the "host:port" the secrets were entered for.
-    Revealed secrets stay inside this object, in this process.
+    `where` has a place for a field's name and says in errors where the secret is stored.
+    Revealed secrets stay inside this object, in this process: they are not pickled with it.
     """
 
     slug: str
@@ -31,12 +32,15 @@ class Snapshot:
     values: Mapping[str, Any]
     row_id: int | None = None
     tokens: Mapping[str, str] = field(default_factory=dict, repr=False)
+    where: str = "{}"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: self.__dict__[name] for name in self.__dataclass_fields__}
 
     @cached_property
     def _revealed(self) -> dict[str, Any]:
-        where = f"{self.slug}.{{}} ({self.business or 'installation'})"
         opened = {
-            name: Secret(token, where=where.format(name)).reveal()
+            name: Secret(token, where=self.where.format(name)).reveal()
             for name, token in self.tokens.items()
         }
         return {**self.values, **opened, **self._meta}

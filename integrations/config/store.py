@@ -59,15 +59,15 @@ def _load(slug: str, business: str, stamp: str | None) -> Snapshot:
     found = find_row(slug, business, stamp)
     if "values" in found:
         return row_snapshot(slug, business, found, source="row")
+    row = environment_row(slug)
+    if row is not None and (row.shared or not business):
+        return row_snapshot(slug, business, describe_row(row), source="environment")
     if business and integration.strict:
         raise ConfigurationError(
             f"Business {business[:64]!r} has no {integration.label} settings, "
             "and the installation's are not shared with it.",
             code="unknown_business",
         )
-    row = environment_row(slug)
-    if row is not None:
-        return row_snapshot(slug, business, describe_row(row), source="environment")
     values = default_config(slug)
     secrets = registry.settings_model(slug).secret_fields()
     return Snapshot(

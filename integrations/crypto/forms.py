@@ -75,7 +75,7 @@ class SecretFormField(forms.CharField):
                 code="mask_as_value",
             )
 
-    def bound_data(self, data: Any, initial: Any) -> Any:  # noqa: ARG002
+    def bound_data(self, data: Any, initial: Any) -> Any:
         """What is stored, never what was typed: it only decides whether the clear box shows."""
         return initial
 

@@ -6,13 +6,13 @@ from typing import Any
 
 from django.db import models, transaction
 
-from integrations.crypto.fields import EncryptedTextField
+from integrations.crypto.fields import DUMP_MARK, EncryptedTextField
 from integrations.crypto.keyring import keyring, unwrap_key, wrap_key
 from integrations.crypto.masking import MASK
-from integrations.crypto.secret import EncryptedStr, Secret
+from integrations.crypto.secret import EncryptedStr, Secret, is_token_shaped
 from integrations.exceptions import InvalidInput
 from integrations.models.audit import AuditEntry
-from integrations.models.stamp import ConfigStamp, StampedQuerySet
+from integrations.models.stamp import ConfigStamp, StampedQuerySet, stamp_loaded
 
 
 class WrappedKey(Secret):
@@ -42,6 +42,13 @@ class WrappedKeyField(EncryptedTextField):
         """The stored key."""
         return WrappedKey(value or "", stored=True)
 
+    def to_python(self, value: Any) -> Any:
+        """As its base; a bare key of a dump is wrapped where the environment has a key now."""
+        if isinstance(value, str) and value.startswith(DUMP_MARK):
+            stored = value.removeprefix(DUMP_MARK)
+            return WrappedKey(stored) if is_token_shaped(stored) else self.seal(stored)
+        return self.seal(value)
+
     def db_check(self, connection: Any) -> None:  # type: ignore[override]
         """None: a bare key is allowed where the environment has no key."""
 
@@ -70,9 +77,14 @@ class AppSettings(models.Model):
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Save; every process rereads its keyring."""
         with transaction.atomic():
+            before = None if self._state.adding else type(self).objects.filter(pk=self.pk).first()
             super().save(*args, **kwargs)
             ConfigStamp.objects.touch()
-            AuditEntry.objects.record("app_settings.saved", target=self)
+            AuditEntry.objects.record(
+                "app_settings.changed" if before else "app_settings.created",
+                target=self,
+                fields=self._changed_fields(before),
+            )
             transaction.on_commit(keyring.forget, robust=True)
 
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
@@ -83,3 +95,13 @@ class AppSettings(models.Model):
             ConfigStamp.objects.touch()
             transaction.on_commit(keyring.forget, robust=True)
             return answer
+
+    def _changed_fields(self, before: AppSettings | None) -> list[str]:
+        names = ("name", "app_key", "cypher_key")
+        present = [name for name in names if getattr(self, name)]
+        if before is None:
+            return present
+        return [name for name in names if getattr(self, name) != getattr(before, name)]
+
+
+stamp_loaded(AppSettings)

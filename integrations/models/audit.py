@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, NoReturn
@@ -32,16 +32,43 @@ def acting(user: Any) -> Iterator[None]:
         _actor.reset(reset)
 
 
+def _refuse() -> NoReturn:
+    raise IntegrationError("This trail is append-only.", code="append_only")
+
+
 class AppendOnly(models.QuerySet[Any]):
     """Rows that can be added and read, and nothing else."""
 
+    def bulk_create(self, objs: Iterable[Any], *args: Any, **kwargs: Any) -> list[Any]:
+        """As Django's, without its way to overwrite rows."""
+        if kwargs.get("update_conflicts"):
+            _refuse()
+        return super().bulk_create(objs, *args, **kwargs)
+
     def update(self, **kwargs: Any) -> NoReturn:
         """Refused."""
-        raise IntegrationError("This trail is append-only.", code="append_only")
+        _refuse()
 
     def delete(self) -> NoReturn:
         """Refused."""
-        raise IntegrationError("This trail is append-only.", code="append_only")
+        _refuse()
+
+
+class AppendedRow(models.Model):
+    """A row that is added once; saving it again and deleting it are refused."""
+
+    class Meta:
+        abstract = True
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Add the row, as a new one whatever its key."""
+        if not self._state.adding:
+            _refuse()
+        super().save(*args, **{**kwargs, "force_insert": True})
+
+    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
+        """Refused."""
+        _refuse()
 
 
 class AuditQuerySet(AppendOnly):
@@ -61,18 +88,18 @@ class AuditQuerySet(AppendOnly):
         known = user is not None and getattr(user, "is_authenticated", False)
         return AuditEntry.objects.create(
             actor=user if known else None,
-            actor_name=str(user) if known else "system",
+            actor_name=str(user)[:200] if known else "system",
             action=action,
             object_type=target._meta.label if target is not None else "",
-            object_id=str(target.pk) if target is not None else "",
+            object_id=str(target.pk)[:64] if target is not None else "",
             object_name=str(target)[:200] if target is not None else "",
-            business=business,
+            business=business[:64],
             fields=sorted(fields),
             detail=detail[:500],
         )
 
 
-class AuditEntry(models.Model):
+class AuditEntry(AppendedRow):
     """One thing somebody did. For secrets, `fields` says only which one changed."""
 
     at = models.DateTimeField(auto_now_add=True)
@@ -107,16 +134,6 @@ class AuditEntry(models.Model):
     def __str__(self) -> str:
         return f"{self.actor_name} {self.action} {self.object_name}".strip()
 
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        """Add the entry; a second save is refused."""
-        if not self._state.adding:
-            raise IntegrationError("The audit trail is append-only.", code="append_only")
-        super().save(*args, **kwargs)
-
-    def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
-        """Refused."""
-        raise IntegrationError("The audit trail is append-only.", code="append_only")
-
     def digest_after(self, previous: str) -> str:
         """SHA-256 over the previous digest and everything this entry says."""
         told = [
@@ -137,7 +154,7 @@ class AuditEntry(models.Model):
         return hashlib.sha256(text.encode()).hexdigest()
 
 
-class AuditSeal(models.Model):
+class AuditSeal(AppendedRow):
     """An entry's place in the hash chain."""
 
     position = models.PositiveBigIntegerField(primary_key=True)
@@ -182,7 +199,7 @@ def _seal_batch() -> int:
 
 
 def find_broken_seal() -> int | None:
-    """The first position whose digest no longer fits its entry, or None for a whole chain."""
+    """The first position whose entry is gone or no longer fits, or None for a whole chain."""
     digest = ""
     expected = 1
     for seal in AuditSeal.objects.select_related("entry").order_by("position").iterator():
@@ -190,4 +207,5 @@ def find_broken_seal() -> int | None:
         if seal.position != expected or seal.digest != digest:
             return int(seal.position)
         expected += 1
-    return None
+    # An entry that is gone takes its seal out of the join; the last one leaves no gap behind.
+    return expected if AuditSeal.objects.filter(position__gte=expected).exists() else None

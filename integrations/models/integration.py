@@ -8,7 +8,7 @@ from django.db import models, transaction
 
 from integrations import registry
 from integrations.models.audit import AuditEntry
-from integrations.models.stamp import ConfigStamp, StampedQuerySet
+from integrations.models.stamp import ConfigStamp, StampedQuerySet, stamp_loaded
 
 
 class Integrations(models.Model):
@@ -58,3 +58,6 @@ class Integrations(models.Model):
     def _changed_fields(self, before: Integrations | None) -> list[str]:
         names = ("name", "integration_type", "is_active", "is_default")
         return [n for n in names if before is None or getattr(self, n) != getattr(before, n)]
+
+
+stamp_loaded(Integrations)

@@ -17,9 +17,10 @@ from django.utils import timezone
 
 from integrations import registry
 from integrations.crypto.fields import EncryptedTextField
+from integrations.crypto.secret import Secret
 from integrations.models.audit import AuditEntry
 from integrations.models.integration import Integrations
-from integrations.models.stamp import ConfigStamp, StampedQuerySet
+from integrations.models.stamp import ConfigStamp, StampedQuerySet, stamp_loaded
 
 _M = TypeVar("_M", bound="type[SettingsModel]")
 DEFAULT_PORTS = {"https": 443, "http": 80}
@@ -39,11 +40,14 @@ def host_of(url: str) -> str:
         port = parts.port or DEFAULT_PORTS.get(parts.scheme, 0)
     except ValueError:
         return ""
-    return f"{parts.hostname}:{port}" if parts.hostname else ""
+    host = (parts.hostname or "").removesuffix(".")
+    if not host:
+        return ""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 class SettingsQuerySet(StampedQuerySet):
-    """Bulk writes that bind secrets to hosts and leave an audit entry."""
+    """Bulk writes that bind secrets to hosts."""
 
     def bulk_create(self, objs: Iterable[Any], *args: Any, **kwargs: Any) -> list[Any]:
         """As Django's; each row's secrets are bound to its hosts."""
@@ -51,15 +55,6 @@ class SettingsQuerySet(StampedQuerySet):
         for row in rows:
             row.bind_secrets(None)
         return super().bulk_create(rows, *args, **kwargs)
-
-    def written(self, action: str, fields: Iterable[str], count: int) -> None:
-        """Stamp and audit, in the transaction of the write."""
-        super().written(action, fields, count)
-        AuditEntry.objects.record(
-            f"settings.bulk_{action}",
-            fields=tuple(fields),
-            detail=f"{count} rows of {self.model._meta.label}",
-        )
 
 
 class SettingsModel(models.Model):
@@ -106,8 +101,8 @@ class SettingsModel(models.Model):
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Save with secrets bound, stamp changed and the change audited, in one transaction."""
         with transaction.atomic():
-            before = self._stored()
-            self.bind_secrets(before)
+            before = self._stored(is_locked=True)
+            self.bind_secrets(before, written=kwargs.get("update_fields"))
             if kwargs.get("update_fields") is not None:
                 extra = {"secrets_saved", "secret_hosts", "updated_at"}
                 kwargs["update_fields"] = {*kwargs["update_fields"], *extra}
@@ -153,15 +148,23 @@ class SettingsModel(models.Model):
         """The "host:port" texts of `outbound_urls`, sorted."""
         return sorted({host_of(url) for url in self.outbound_urls()} - {""})
 
-    def kept_secrets(self, before: SettingsModel | None) -> list[str]:
-        """Names of the set secrets that were not typed since `before` was read."""
-        if before is None:
-            return []
-        return [
-            name
-            for name in self.secret_fields()
-            if getattr(self, name) and getattr(self, name) == getattr(before, name)
-        ]
+    def kept_secrets(
+        self, before: SettingsModel | None, written: Iterable[str] | None = None
+    ) -> list[str]:
+        """Names of the set secrets that nobody typed: read from a row, or equal to `before`.
+
+        `written` are the fields that a save will write (None: all); the others stay as stored.
+        """
+        return [name for name in self.secret_fields() if self._is_kept(name, before, written)]
+
+    def _is_kept(
+        self, name: str, before: SettingsModel | None, written: Iterable[str] | None
+    ) -> bool:
+        stored = getattr(before, name) if before else Secret()
+        if written is not None and name not in written:
+            return bool(stored)
+        value = getattr(self, name)
+        return bool(value) and (value.stored or value == stored)
 
     def clean(self) -> None:
         """Refuse what can't work: hosts moved under kept secrets, a shared business row."""
@@ -169,27 +172,40 @@ class SettingsModel(models.Model):
         if self.shared and self.business:
             raise ValidationError({"shared": "Only the installation's own row can be shared."})
         before = self._stored()
-        moved = before is not None and sorted(before.secret_hosts) != self.outbound_hosts()
         kept = self.kept_secrets(before)
+        moved = self._what_moved(before or self)
         if moved and kept:
-            hosts = ", ".join(self.outbound_hosts())
             raise ValidationError(
-                dict.fromkeys(kept, f"The host is now {hosts}: type this secret again."),
+                dict.fromkeys(kept, f"{moved}: type this secret again."),
                 code="host_not_confirmed",
             )
 
-    def bind_secrets(self, before: SettingsModel | None) -> None:
-        """Note when secrets were typed and, where all set ones were, for which hosts."""
+    def _what_moved(self, before: SettingsModel) -> str:
+        if sorted(before.secret_hosts) != self.outbound_hosts():
+            return f"The host is now {', '.join(self.outbound_hosts())}"
+        # Both environments behind one host: the secrets are still those of the other one.
+        if before.environment != self.environment:
+            return f"The environment is now {self.environment}"
+        return ""
+
+    def bind_secrets(
+        self, before: SettingsModel | None, *, written: Iterable[str] | None = None
+    ) -> None:
+        """Note when secrets were typed and, where all set ones were, for which hosts.
+
+        `written` as for `kept_secrets`. Secrets copied from another row keep the hosts that
+        this row names, so that a copy with a new host is refused too.
+        """
         now = timezone.now().isoformat(timespec="seconds")
-        saved = dict(before.secrets_saved) if before else {}
-        kept = self.kept_secrets(before)
+        origin = before or self
+        kept = self.kept_secrets(before, written)
+        saved = {name: at for name, at in origin.secrets_saved.items() if name in kept}
         for name in self.secret_fields():
-            if not getattr(self, name):
-                saved.pop(name, None)
-            elif name not in kept:
+            is_written = written is None or name in written
+            if is_written and name not in kept and getattr(self, name):
                 saved[name] = now
         self.secrets_saved = saved
-        self.secret_hosts = before.secret_hosts if before and kept else self.outbound_hosts()
+        self.secret_hosts = origin.secret_hosts if kept else self.outbound_hosts()
 
     def note_test(
         self, *, ok: bool, message: str, milliseconds: int, is_audited: bool = True
@@ -211,10 +227,12 @@ class SettingsModel(models.Model):
                     "settings.tested", target=self, business=self.business, detail=message
                 )
 
-    def _stored(self) -> Self | None:
+    def _stored(self, *, is_locked: bool = False) -> Self | None:
         if self._state.adding or self.pk is None:
             return None
-        return type(self)._default_manager.filter(pk=self.pk).first()
+        rows = type(self)._default_manager.filter(pk=self.pk)
+        # Locked while saving: nobody may put in secrets between this look and the write.
+        return (rows.select_for_update() if is_locked else rows).first()
 
     def _changed_fields(self, before: SettingsModel | None) -> list[str]:
         names = ["business", "shared", "environment", *self.config_fields()]
@@ -226,6 +244,7 @@ class SettingsModel(models.Model):
 def declare_settings(model: _M) -> _M:
     """Class decorator: registers the model's `info`, which is all an integration needs."""
     registry.register_integration(model.info, model)
+    stamp_loaded(model)
     return model
 
 

@@ -6,6 +6,7 @@ invalidation, and every process agrees without Redis (decision record 0002).
 
 from __future__ import annotations
 
+import itertools
 import secrets
 import threading
 from collections.abc import Iterable
@@ -13,7 +14,10 @@ from functools import partial
 from typing import Any
 
 from django.db import models, transaction
+from django.db.models.signals import post_save
 from django.utils import timezone
+
+from integrations.models.audit import AuditEntry
 
 # Threads whose connection has written settings in a transaction that may still be open; they
 # must not trust any cache until it ends.
@@ -54,8 +58,18 @@ class ConfigStamp(models.Model):
         return self.token
 
 
+def stamp_loaded(model: type[models.Model]) -> None:
+    """Have `loaddata`, which calls no `save` of the model, change the stamp too."""
+    post_save.connect(_stamp_raw, sender=model, dispatch_uid="integrations.stamp")
+
+
+def _stamp_raw(*, raw: bool, **_: Any) -> None:
+    if raw:
+        ConfigStamp.objects.touch()
+
+
 class StampedQuerySet(models.QuerySet[Any]):
-    """Bulk writes that change the stamp in the same transaction."""
+    """Bulk writes that change the stamp and are audited, in the same transaction."""
 
     def update(self, **kwargs: Any) -> int:
         """As Django's, plus the stamp."""
@@ -85,14 +99,23 @@ class StampedQuerySet(models.QuerySet[Any]):
 
     def written(self, action: str, fields: Iterable[str], count: int) -> None:
         """Called inside the transaction of each bulk write."""
+        if not count:
+            return
         ConfigStamp.objects.touch()
+        AuditEntry.objects.record(
+            f"settings.bulk_{action}",
+            fields=tuple(fields),
+            detail=f"{count} rows of {self.model._meta.label}",
+        )
 
 
+# Two threads that commit at once must leave a number that no reader has seen before.
+_numbers = itertools.count(1)
 _generation = 0
 
 
 def commits_seen() -> int:
-    """A number that grows with every settings change committed by this process."""
+    """A number that is new after every settings change committed by this process."""
     return _generation
 
 
@@ -112,4 +135,4 @@ def is_writing() -> bool:
 def _committed(ident: int) -> None:
     global _generation
     _writers.discard(ident)
-    _generation += 1
+    _generation = next(_numbers)

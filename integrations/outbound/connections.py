@@ -41,11 +41,24 @@ def _dial_any(addresses: list[Address], exchange: sockets.Exchange) -> socket.so
             return _dial(address, max(min(share, exchange.time_left()), 0.001))
         except OSError:
             continue
-    has_time = time.monotonic() < exchange.deadline
-    raise TransportError(
-        "The provider did not accept a connection.",
+    raise TransportError("The provider did not accept a connection.", sent=False, code="connect")
+
+
+def _unsent(error: Exception, *, is_tls: bool) -> TransportError:
+    """What a failure to connect means; our own haste is not held against the provider."""
+    exchange = sockets.current()
+    if isinstance(error, TransportError) and error.code == "blocked_address":
+        return error
+    if exchange is not None and time.monotonic() >= exchange.deadline:
+        return TransportError(
+            "The provider was not called: the time was over.", sent=False, code="timeout"
+        )
+    if isinstance(error, TransportError):
+        return error
+    return TransportError(
+        "No trusted connection to the provider could be made.",
         sent=False,
-        code="connect" if has_time else "timeout",
+        code="tls" if is_tls else "connect",
     )
 
 
@@ -81,13 +94,8 @@ class _Guarded:
         self._is_connecting = True
         try:
             super().connect()  # type: ignore[misc]
-        except TransportError:
-            raise
-        except (OSError, HTTPError, ssl.CertificateError) as error:
-            code = "tls" if isinstance(self, HTTPSConnection) else "connect"
-            raise TransportError(
-                "No trusted connection to the provider could be made.", sent=False, code=code
-            ) from error
+        except (TransportError, OSError, HTTPError, ssl.CertificateError) as error:
+            raise _unsent(error, is_tls=isinstance(self, HTTPSConnection)) from None
         finally:
             self._is_connecting = False
 

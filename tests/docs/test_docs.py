@@ -11,7 +11,10 @@ import pytest
 import yaml
 
 from integrations.models import MpesaSettings, PaymentState
+from integrations.payments import ledger
 from integrations.payments.ledger import TOLD
+from integrations.payments.reconcile import GIVEN_UP, NOTHING_TO_ASK_BY
+from integrations.payments.stk_callback import DISPUTED
 from integrations.providers.mpesa.codes import STK_RESULTS
 from integrations.services import IntegrationConfigService
 
@@ -99,7 +102,26 @@ def test_every_mpesa_field_and_payment_state_is_documented() -> None:
 
 def test_every_event_that_is_published_is_documented() -> None:
     cells = first_cells("docs/how-to/listen-to-events.md")
-    assert {f"payment.{state}" for state in TOLD} <= cells
+    assert {f"payment.{state}" for state in TOLD} | {"payment.receipt"} == cells & events_named()
+
+
+def events_named() -> set[str]:
+    return set(re.findall(r"`(payment\.[a-z]+)`", read("docs/how-to/listen-to-events.md")))
+
+
+def test_every_fixed_reason_for_attention_is_explained() -> None:
+    page = read("docs/how-to/reconcile-payments.md")
+    reasons = [ledger.LATE_SUCCESS, GIVEN_UP, NOTHING_TO_ASK_BY, DISPUTED]
+    assert [text for text in reasons if f"| {text} |" not in page] == []
+
+
+def test_every_kind_of_history_is_explained() -> None:
+    """Each literal `kind=` and second argument of `note(` in the payments package."""
+    sources = "".join(path.read_text() for path in (ROOT / "integrations/payments").glob("*.py"))
+    kinds = set(re.findall(r'kind="(\w+)"', sources))
+    kinds |= set(re.findall(r'note\(\s*payment,\s*"(\w+)"', sources))
+    assert {"created", "callback", "attention"} <= kinds
+    assert kinds <= first_cells("docs/how-to/reconcile-payments.md")
 
 
 def test_every_method_of_the_configuration_service_is_documented() -> None:
@@ -111,7 +133,11 @@ def test_every_method_of_the_configuration_service_is_documented() -> None:
 
 def test_every_system_check_is_documented_and_no_other() -> None:
     sources = (ROOT / "integrations").rglob("*.py")
-    raised = {found for path in sources for found in re.findall(r'id="(integrations\.\w+)"', path.read_text())}
+    raised = {
+        found
+        for path in sources
+        for found in re.findall(r'\bid="(integrations\.[EW]\d{3})"', path.read_text())
+    }
     assert raised
     assert raised == set(CHECK_ID.findall(read("docs/reference/checks.md")))
 
@@ -133,7 +159,7 @@ def test_the_site_lists_every_page_and_loads_nothing_from_elsewhere() -> None:
 
 
 def test_every_test_target_in_the_readme_exists() -> None:
-    targets = set(re.findall(r"`make (\w+)`", read("README.md")))
+    targets = set(re.findall(r"`make ([a-z-]+)`", read("README.md")))
     assert {"demo", "test", "run"} <= targets
-    defined = set(re.findall(r"^([a-z]+):", read("Makefile"), re.MULTILINE))
+    defined = set(re.findall(r"^([a-z-]+):", read("Makefile"), re.MULTILINE))
     assert targets <= defined

@@ -86,7 +86,7 @@ def test_a_worker_that_was_paused_while_connecting_sends_nothing(serve, client_f
     with resolver.use_resolver(slow):
         call = pay(server, deadline=time.monotonic() + 0.15, retry=1)
         sent, code = _failure(client_for(server), call)
-    assert (sent, code) == (False, "dns")
+    assert (sent, code) == (False, "timeout")
     assert server.requests == []
 
 

@@ -1,0 +1,184 @@
+"""`health/` and `health/<slug>/`: documented shapes, true statuses, no flood."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from cryptography.fernet import Fernet
+from django.urls import reverse
+from django.utils.dateparse import parse_datetime
+from rest_framework.test import APIClient
+
+from integrations.api.recent import FRESH_SECONDS, RecentStatus
+from integrations.crypto import keyring
+from integrations.models import AuditEntry, Integrations, MpesaSettings
+from tests.sandbox.driver import SandboxDriver
+
+HEALTH = "/api/v1/integrations/health/"
+STATUS_KEYS = ["configured", "active", "connection", "status", "connected", "message"]
+ONE_KEYS = ["success", "message", "configured", "active", "status", "connected", "tested_at"]
+
+Caller = Callable[..., APIClient]
+
+
+def test_the_documented_name_finds_the_documented_path(transactional_db: None) -> None:
+    assert reverse("integrations:integration-health") == HEALTH
+
+
+def test_health_has_the_documented_shape_before_anything_is_set(caller: Caller) -> None:
+    answer = caller().get(HEALTH)
+    body = answer.json()
+    assert answer.status_code == 200
+    assert list(body) == ["success", "integrations", "generated_at"]
+    assert body["success"] is True
+    assert parse_datetime(body["generated_at"])
+    assert list(body["integrations"]) == ["mpesa", "kra", "sms", "email", "card_payment"]
+    for status in body["integrations"].values():
+        assert list(status) == STATUS_KEYS
+        assert status["configured"] is status["active"] is status["connected"] is False
+        assert status["connection"] == [False, status["message"]]
+        assert status["status"] == "not_configured"
+
+
+def test_a_connected_integration_is_healthy(
+    caller: Caller, mpesa: MpesaSettings, sandbox: SandboxDriver
+) -> None:
+    status = caller().get(HEALTH).json()["integrations"]["mpesa"]
+    assert status == {
+        "configured": True,
+        "active": True,
+        "connection": [True, status["message"]],
+        "status": "healthy",
+        "connected": True,
+        "message": f"Connected to {sandbox.daraja_url}: the consumer key and secret are accepted.",
+    }
+
+
+def test_one_integration_answers_200_when_connected(caller: Caller, mpesa: MpesaSettings) -> None:
+    answer = caller().get(f"{HEALTH}mpesa/")
+    body = answer.json()
+    assert answer.status_code == 200
+    assert list(body) == ONE_KEYS
+    assert (body["success"], body["connected"], body["status"]) == (True, True, "healthy")
+    assert parse_datetime(body["tested_at"])
+
+
+def test_one_integration_answers_503_with_the_reason_when_refused(
+    caller: Caller, mpesa: MpesaSettings, sandbox: SandboxDriver
+) -> None:
+    sandbox.app("test-consumer-key", "another secret")
+    answer = caller().get(f"{HEALTH}mpesa/")
+    body = answer.json()
+    assert answer.status_code == 503
+    assert list(body) == ONE_KEYS
+    assert (body["success"], body["configured"], body["status"]) == (False, True, "unhealthy")
+    assert "M-Pesa refused the consumer key and secret" in body["message"]
+
+
+@pytest.mark.parametrize("slug", ["mpesa", "kra", "sms", "email", "card_payment"])
+def test_what_is_not_configured_answers_503(caller: Caller, slug: str) -> None:
+    answer = caller().get(f"{HEALTH}{slug}/")
+    assert answer.status_code == 503
+    assert list(answer.json()) == ONE_KEYS
+    assert answer.json()["status"] == "not_configured"
+    assert answer.json()["message"]
+
+
+def test_a_switched_off_integration_is_not_active(caller: Caller, mpesa: MpesaSettings) -> None:
+    mpesa.integration = Integrations.objects.create(name="MPESA", is_active=False)
+    mpesa.save()
+    body = caller().get(f"{HEALTH}mpesa/").json()
+    assert (body["configured"], body["active"], body["connected"]) == (True, False, False)
+    assert body["message"] == "M-Pesa is switched off."
+
+
+def test_an_unknown_integration_is_not_found(caller: Caller) -> None:
+    answer = caller().get(f"{HEALTH}nothing/")
+    assert answer.status_code == 404
+    assert answer.json() == {
+        "success": False,
+        "error": {"type": "Http404", "detail": "There is no integration 'nothing'."},
+    }
+
+
+@pytest.mark.parametrize("path", ["", "mpesa/"])
+def test_health_is_for_those_who_are_logged_in(transactional_db: None, path: str) -> None:
+    answer = APIClient().get(HEALTH + path)
+    assert answer.status_code == 401
+    assert answer["WWW-Authenticate"]
+    assert answer.json()["error"]["type"] == "NotAuthenticated"
+
+
+def test_a_key_that_does_not_match_is_told(
+    caller: Caller, mpesa: MpesaSettings, settings: Any
+) -> None:
+    settings.CYPHER_KEY = Fernet.generate_key().decode()
+    keyring.forget()
+    answer = caller().get(f"{HEALTH}mpesa/")
+    assert answer.status_code == 503
+    assert "the encryption key does not match it" in answer.json()["message"]
+
+
+def test_polling_costs_one_provider_call(
+    caller: Caller, mpesa: MpesaSettings, sandbox: SandboxDriver
+) -> None:
+    client = caller()
+    answers = [client.get(f"{HEALTH}mpesa/").json() for _ in range(10)]
+    assert client.get(HEALTH).json()["integrations"]["mpesa"]["connected"] is True
+    assert sandbox.counters()["tokens_issued"] == 1
+    assert len({answer["tested_at"] for answer in answers}) == 1
+    # Polling is not something that somebody did.
+    assert not AuditEntry.objects.filter(action="settings.tested").exists()
+    mpesa.refresh_from_db()
+    assert mpesa.last_test_ok is True
+
+
+def test_changed_settings_are_tested_at_once(
+    caller: Caller, mpesa: MpesaSettings, sandbox: SandboxDriver
+) -> None:
+    client = caller()
+    assert client.get(f"{HEALTH}mpesa/").status_code == 200
+    sandbox.app("a-wrong-key", "x", refused=True)
+    mpesa.consumer_key = "a-wrong-key"
+    mpesa.save()
+    assert client.get(f"{HEALTH}mpesa/").status_code == 503
+
+
+def test_a_result_serves_for_some_seconds_only(transactional_db: None) -> None:
+    now, asked = [100.0], []
+
+    def check(slug: str, business: str) -> dict[str, Any]:
+        asked.append((slug, business))
+        return {"connected": len(asked) > 1}
+
+    recent = RecentStatus(check, clock=lambda: now[0])
+    assert recent.status("mpesa") == {"connected": False}
+    now[0] += FRESH_SECONDS - 0.1
+    assert recent.status("mpesa") == {"connected": False}
+    assert recent.status("kra") == {"connected": True}
+    now[0] += 0.2
+    assert recent.status("mpesa") == {"connected": True}
+    assert asked == [("mpesa", ""), ("kra", ""), ("mpesa", "")]
+
+
+def test_callers_at_the_same_time_share_one_test(transactional_db: None) -> None:
+    begun, go_on, asked = threading.Event(), threading.Event(), []
+
+    def check(slug: str, business: str) -> dict[str, Any]:
+        asked.append(slug)
+        begun.set()
+        assert go_on.wait(5)
+        return {"connected": True}
+
+    recent = RecentStatus(check)
+    with ThreadPoolExecutor(8) as pool:
+        first = pool.submit(recent.status, "mpesa")
+        assert begun.wait(5)
+        others = [pool.submit(recent.status, "mpesa") for _ in range(7)]
+        go_on.set()
+        assert all(each.result(5)["connected"] for each in [first, *others])
+    assert asked == ["mpesa"]

@@ -1,0 +1,25 @@
+"""Child processes that work on this very test database."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from urllib.parse import quote
+
+from django.db import connection
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def child_environment(**extra: str) -> dict[str, str]:
+    """The environment by which a child process uses this test's database and keys."""
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path]), **extra}
+    if connection.vendor == "postgresql":
+        have = connection.settings_dict
+        credentials = ":".join(
+            quote(have[key], safe="") for key in ("USER", "PASSWORD") if have[key]
+        )
+        address = f"{have['HOST']}:{have['PORT'] or 5432}"
+        env["DATABASE_URL"] = f"postgres://{credentials}@{address}/{have['NAME']}"
+    return env
