@@ -16,7 +16,22 @@ from integrations.crypto.devkey import read_or_create
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-env = environ.FileAwareEnv()
+
+class FileAwareMapping(environ.fileaware_mapping.FileAwareMapping):  # type: ignore[misc]
+    """Environment variables, each also as NAME_FILE, whose last line break does not count."""
+
+    def __getitem__(self, key: str) -> str:
+        """The variable, or the text of its file."""
+        return str(super().__getitem__(key)).rstrip("\r\n")
+
+
+class FileAwareEnv(environ.Env):  # type: ignore[misc]
+    """Typed reading of `FileAwareMapping`."""
+
+    ENVIRON = FileAwareMapping()
+
+
+env = FileAwareEnv()
 environ.Env.read_env(str(BASE_DIR / ".env"))
 
 DEBUG: bool = env.bool("DJANGO_DEBUG", default=False)
@@ -46,6 +61,8 @@ PUBLIC_BASE_URL: str = env.str("PUBLIC_BASE_URL", default="").rstrip("/")
 TRUSTED_PROXIES: list[str] = env.list("TRUSTED_PROXIES", default=[])
 OUTBOUND_ALLOWED_HOSTS: list[str] = env.list("OUTBOUND_ALLOWED_HOSTS", default=[])
 OUTBOUND_PROXY: str = env.str("OUTBOUND_PROXY", default="")
+# Calls per second and burst by provider, as JSON: {"mpesa": [10, 20]}.
+INTEGRATIONS_RATE_LIMITS: dict[str, Any] = env.json("INTEGRATIONS_RATE_LIMITS", default={})
 # The model that holds the database's encryption key; a host ERP may name its own.
 INTEGRATIONS_APP_SETTINGS_MODEL: str = env.str(
     "INTEGRATIONS_APP_SETTINGS_MODEL", default="integrations.AppSettings"

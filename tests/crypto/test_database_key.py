@@ -247,7 +247,7 @@ def test_a_key_of_the_host_that_is_none_is_refused(settings, bad):
 def test_a_model_that_is_not_installed_is_named_in_the_refusal(settings):
     settings.INTEGRATIONS_APP_SETTINGS_MODEL = "core.AppSettings"
     keyring.forget()
-    with pytest.raises(ConfigurationError, match="core.AppSettings"):
+    with pytest.raises(ConfigurationError, match=r"core\.AppSettings"):
         encrypt_text("hush")
 
 
@@ -311,7 +311,7 @@ def test_the_error_names_the_field_in_values_too(set_environment_key, new_key):
     MpesaSettings.objects.create(passkey="hush-hush")
     set_environment_key(new_key())
     secret = MpesaSettings.objects.values_list("passkey", flat=True).get()
-    with pytest.raises(DecryptionError, match="integrations.MpesaSettings.passkey"):
+    with pytest.raises(DecryptionError, match=r"integrations\.MpesaSettings\.passkey"):
         secret.reveal()
 
 

@@ -10,7 +10,7 @@ from cryptography.fernet import Fernet
 from django.core.exceptions import FieldError
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Case, CharField, F, Max, Q, Value, When
-from django.db.models.functions import Concat, Upper
+from django.db.models.functions import Upper
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -152,12 +152,11 @@ EXPRESSIONS = {
     "plain value": lambda: Value("plain"),
     "begins like a token": lambda: Value("gAAAAAshort"),
     "function": lambda: Upper(F("title")),
-    "joined": lambda: Concat(F("secret"), Value("x"), output_field=CharField()),
     "case": lambda: Case(When(pk__gt=0, then=Value("plain")), output_field=CharField()),
 }
 
 
-@pytest.mark.parametrize("name", [name for name in EXPRESSIONS if name != "joined"])
+@pytest.mark.parametrize("name", EXPRESSIONS)
 def test_expressions_that_would_store_plaintext_are_stopped_by_the_database(name):
     note = Note.objects.create(title="plaintext title", secret=HUSH)
     refused_by_database(lambda: Note.objects.update(secret=EXPRESSIONS[name]()))
@@ -219,7 +218,7 @@ def test_what_is_no_secret_is_refused_when_it_is_assigned(value):
 @pytest.mark.parametrize("value", [MASK, 5, b"x", ["x"]])
 def test_what_is_no_secret_is_refused_by_bulk_writes(value):
     Note.objects.create(secret=HUSH)
-    with pytest.raises(InvalidInput):
+    with pytest.raises(InvalidInput), transaction.atomic():
         Note.objects.update(secret=value)
     assert Note.objects.get().secret.reveal() == HUSH
 
@@ -229,7 +228,7 @@ def test_without_a_key_no_secret_is_taken(set_environment_key):
     with pytest.raises(ConfigurationError):
         Note(secret=HUSH)
     note = Note.objects.create()
-    with pytest.raises(ConfigurationError):
+    with pytest.raises(ConfigurationError), transaction.atomic():
         Note.objects.update(secret=HUSH)
     assert stored(note.pk) == ""
 
@@ -319,7 +318,7 @@ def test_a_search_in_secrets_is_refused(lookup):
         list(Note.objects.filter(**{f"secret__{lookup}": ["x"] if lookup == "in" else "x"}))
 
 
-@pytest.mark.parametrize("value", ["x", F("title"), Value("x"), Secret("gAAAAA")])
+@pytest.mark.parametrize("value", ["x", None, F("title"), Value("x"), Secret("gAAAAA")])
 def test_a_comparison_with_a_secret_is_refused(value):
     for query in (Q(secret=value), Q(secret__exact=value), ~Q(secret=value)):
         with pytest.raises(FieldError):
@@ -335,4 +334,3 @@ def test_whether_a_secret_is_set_can_be_asked():
     assert not Note.objects.filter(secret__isnull=True).exists()
     assert Note.objects.filter(secret__isnull=False).count() == 2
     assert Note.objects.filter(secret=Secret()).count() == 1
-    assert not Note.objects.filter(secret=None).exists()

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.db.models.functions import Now
 
 from integrations import work
@@ -62,17 +63,26 @@ def test_a_crashed_run_is_repeated_when_its_lease_ends(make_periodic: MakePeriod
     assert run_all() == 1
 
 
-def test_of_many_processes_one_runs_the_job(make_periodic: MakePeriodic) -> None:
+def test_of_many_that_see_a_due_job_one_runs_it(make_periodic: MakePeriodic) -> None:
     runs: list[int] = []
-    start = threading.Barrier(6)
+    all_have_seen_it = threading.Barrier(4, timeout=10)
     make_periodic(name="sweep", every_seconds=60, run=lambda: runs.append(1))
+    PeriodicLease.objects.create(name="sweep")
+
+    def wait_before_taking(execute: Any, sql: str, *rest: Any) -> Any:
+        if sql.startswith("UPDATE") and not taking.is_set:
+            taking.is_set = True
+            all_have_seen_it.wait()
+        return execute(sql, *rest)
 
     def race() -> int:
-        start.wait()
-        return run_all()
+        taking.is_set = False
+        with connection.execute_wrapper(wait_before_taking):
+            return run_all()
 
-    with ThreadPoolExecutor(6) as pool:
-        turns = list(pool.map(lambda _n: in_own_connection(race), range(6)))
+    taking = threading.local()
+    with ThreadPoolExecutor(4) as pool:
+        turns = list(pool.map(lambda _n: in_own_connection(race), range(4)))
     assert (sum(turns), len(runs)) == (1, 1)
 
 

@@ -45,9 +45,12 @@ def test_a_slow_queue_does_not_stall_another(make_queue: MakeQueue) -> None:
     make_queue(name="quick", model=Errand, handle=lambda _row: None)
     Job.objects.bulk_create(Job() for _ in range(10))
     Errand.objects.bulk_create(Errand() for _ in range(10))
-    with running(work.Worker()):
+    with running(work.Worker()) as worker:
         wait_until(lambda: count(Errand, "done") == 10)
+        wait_until(lambda: count(Job, "leased") == 2)
+        time.sleep(0.6)  # two polls
         assert count(Job, "leased") == 2, "claims no more than there are free threads"
+        assert worker._pools["slow"]._active == 2, "and piles nothing up behind them"
         assert count(Job, "done") == 0
         release.set()
         wait_until(lambda: count(Job, "done") == 10)

@@ -6,6 +6,7 @@ import json
 import os
 import secrets
 import shlex
+import signal
 import subprocess
 import sys
 import tempfile
@@ -47,6 +48,9 @@ class Command(BaseCommand):
 
     def handle(self, *_args: Any, **options: Any) -> None:
         """Run it; raises CommandError (exit 1) when any step fails."""
+        # A shell starts background jobs with SIGINT ignored; both signals stop the children.
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.default_int_handler)
         try:
             if options["story"]:
                 self._tell(*options["story"], is_setup_only=options["stay"])
@@ -57,6 +61,8 @@ class Command(BaseCommand):
                     self._once(Path(folder))
         except StackError as error:
             raise CommandError(str(error)) from None
+        except KeyboardInterrupt:
+            raise CommandError("Stopped.", returncode=130) from None
 
     def _say(self, text: str = "") -> None:
         self.stdout.write(text)
