@@ -58,7 +58,7 @@ class AppSettingsForm(SecretForm):
 def count_lost(keys: list[str]) -> int:
     """How many secrets that are readable now these database keys would make unreadable.
 
-    Looks at every settings row and the newest callbacks.
+    Looks at every settings row, the key row's other field and the newest callbacks.
     """
     usable = [*keys, *environment_keys()]
     ring = make_ring(usable) if usable else None
@@ -72,6 +72,7 @@ def _stored_secrets() -> list[Secret]:
         model = registry.settings_model(item.slug)
         for values in model._default_manager.values_list(*model.secret_fields()):
             found += [secret for secret in values if secret]
+    found += [row.app_key for row in AppSettings.objects.only("app_key") if row.app_key]
     return [*found, *(row.body for row in InboundCallback.objects.only("body")[:CALLBACKS_TRIED])]
 
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from integrations.admin.badges import payment_badge
@@ -44,7 +46,8 @@ class HistoryInline(_Inline):
 
     model = PaymentEvent
     verbose_name_plural = "history"
-    fields = readonly_fields = ("at", "kind", "move", "text", "details")
+    fields = readonly_fields = ("moment", "kind", "move", "text", "details")
+    classes = ["history"]
     extra = 0
     can_delete = False
 
@@ -59,6 +62,11 @@ class HistoryInline(_Inline):
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Whoever may see the payment."""
         return bool(request.user.has_perm("integrations.view_payment"))
+
+    @admin.display(description="at")
+    def moment(self, event: PaymentEvent) -> str:
+        """To the hundredth of a second: the order of things matters here."""
+        return f"{timezone.localtime(event.at):%d %b %Y, %H:%M:%S.%f}"[:-4]
 
     @admin.display(description="state")
     def move(self, event: PaymentEvent) -> str:
@@ -111,9 +119,10 @@ class PaymentAdmin(ReadOnlyAdmin):
         return payment_badge(payment.state).render()
 
     @admin.display(description="amount", ordering="amount")
-    def amount_shown(self, payment: Payment) -> str:
+    def amount_shown(self, payment: Payment) -> SafeString:
         """Currency and amount."""
-        return f"{payment.currency} {payment.amount:,.2f}"
+        amount = f"{payment.currency} {payment.amount:,.2f}"
+        return format_html('<span class="amount">{}</span>', amount)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django import forms
+from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
@@ -34,6 +35,7 @@ class SecretForm(_ModelForm):
         for name, field in self.fields.items():
             field.label = re.sub(r"\burl\b", "URL", str(field.label or ""))
             if name in self.secret_names():
+                field.widget.attrs["class"] = "vTextField"
                 told = describe_secret(getattr(self.instance, name), self.saved_at(name))
                 field.help_text = format_html('<span class="secret-state">{}</span> {}',
                                               told, field.help_text)  # fmt: skip
@@ -76,4 +78,11 @@ def describe_secret(secret: Secret, saved_at: datetime | None = None) -> SafeStr
         return KEY_MISMATCH if error.code == "key_mismatch" else f"Set, unreadable: {error.message}"
     if saved_at is None:
         return f"{told}."
-    return f"{told}, saved {timesince(saved_at, depth=1)} ago."
+    return f"{told}, saved {tell_age(saved_at)}."
+
+
+def tell_age(moment: datetime) -> str:
+    """ "3 days ago", or "just now" within the minute."""
+    if timezone.now() - moment < timedelta(minutes=1):
+        return "just now"
+    return f"{timesince(moment, depth=1)} ago"

@@ -10,12 +10,12 @@ from django.db.models import Field, ForeignKey, QuerySet, URLField
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.timesince import timesince
 
 from integrations import registry
 from integrations.admin.badges import BADGE_CSS, environment_badge, settings_badge
 from integrations.admin.callback_example import callback_example
 from integrations.admin.connection_test import ConnectionTestAdmin
+from integrations.admin.secret_form import tell_age
 from integrations.admin.settings_form import SettingsForm, make_fieldsets
 from integrations.admin.trial import MAX_ROWS, try_saved
 from integrations.models import Integrations, SettingsModel
@@ -128,8 +128,7 @@ class SettingsAdmin(ConnectionTestAdmin):
         """When, how long, what was found."""
         if row.last_test_at is None:
             return None
-        ago = timesince(row.last_test_at, depth=1)
-        return f"{ago} ago ({row.last_test_ms} ms): {row.last_test_message}"
+        return f"{tell_age(row.last_test_at)} ({row.last_test_ms} ms): {row.last_test_message}"
 
     @admin.display(description="callbacks come to")
     def callback_address(self, row: SettingsModel) -> SafeString | str:

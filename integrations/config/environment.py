@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.db.models import BooleanField
 
 from integrations import registry
 from integrations.exceptions import ConfigurationError
@@ -30,6 +31,11 @@ def read_variable(name: str) -> str | None:
     return os.environ.get(name)
 
 
+def _parse(field: Any, text: str) -> Any:
+    """The field's value of a text; raises ValidationError. "true" is as good as "True"."""
+    return field.clean(text.title() if isinstance(field, BooleanField) else text, None)
+
+
 def environment_row(slug: str) -> SettingsModel | None:
     """An unsaved settings row made of this integration's variables, or None without any.
 
@@ -47,7 +53,7 @@ def environment_row(slug: str) -> SettingsModel | None:
             found[field] = text
             continue
         try:
-            found[field] = model._meta.get_field(field).clean(text, None)
+            found[field] = _parse(model._meta.get_field(field), text)
         except ValidationError as error:
             raise ConfigurationError(f"{name}: {' '.join(error.messages)}") from None
     if not found:

@@ -10,6 +10,8 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from django.db import transaction
+
 from integrations import registry
 from integrations.config import clear_cache, default_config, get_snapshot
 from integrations.exceptions import ConfigurationError, ConfigurationUnavailable
@@ -87,6 +89,8 @@ class IntegrationConfigService(metaclass=DerivedMethods):
         Raises DatabaseError where the stamp can't be changed.
         """
         ConfigStamp.objects.touch()
+        with transaction.atomic():
+            ConfigStamp.objects.touch()
         clear_cache()
         return True
 

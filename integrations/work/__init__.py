@@ -20,6 +20,7 @@ from integrations.work.claim import (
     safe_error,
     schedule,
 )
+from integrations.work.clock import later
 from integrations.work.doorbell import ring, set_doorbell
 from integrations.work.models import Lane, LeasedWork, PeriodicRun, WorkState, lane_index
 from integrations.work.periodic import (
@@ -70,6 +71,7 @@ __all__ = [
     "get_queue",
     "has_due_rows",
     "lane_index",
+    "later",
     "lease_expressions",
     "periodic_jobs",
     "queues",

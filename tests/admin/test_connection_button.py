@@ -39,6 +39,14 @@ def test_saved_settings_are_tested_and_the_result_is_kept(
     assert 'badge-good" data-settings-badge>Connected<' in page.html()
 
 
+def test_a_result_says_nothing_about_settings_changed_since(page: SettingsPage) -> None:
+    page.test(script=True)
+    page.save(short_code="600123")
+    html = page.html()
+    assert "data-settings-badge>Not tested<" in html
+    assert "Connected to" in html  # as the last test, with its age
+
+
 def test_without_scripts_the_result_comes_with_the_page(page: SettingsPage) -> None:
     response = page.test()
     assert response.status_code == 302

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from integrations.models import MpesaSettings, Payment
+from integrations.models import Integrations, MpesaSettings, Payment
 from integrations.payments.mpesa_payment import MpesaPaymentService
 from tests.conftest import PHONE
 from tests.sandbox.driver import SandboxDriver
@@ -163,8 +163,6 @@ def test_without_settings_nothing_is_configured(mpesa: MpesaSettings) -> None:
 
 
 def test_switched_off_means_off(mpesa: MpesaSettings) -> None:
-    from integrations.models import Integrations
-
     mpesa.integration = Integrations.objects.create(
         name="MPESA", integration_type="PAYMENT", is_active=False
     )

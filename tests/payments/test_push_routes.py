@@ -147,9 +147,7 @@ def test_one_push_is_one_request_on_a_kept_connection(
     assert after["connections"] == before["connections"]
 
 
-def test_a_passkey_given_to_a_wrong_host_never_leaves(
-    mpesa: MpesaSettings, settings: Any
-) -> None:
+def test_a_passkey_given_to_a_wrong_host_never_leaves(mpesa: MpesaSettings, settings: Any) -> None:
     # A stolen admin login moves the host by a bulk update, which can't retype the secrets.
     settings.OUTBOUND_ALLOWED_HOSTS = ["127.0.0.1:9"]
     MpesaSettings.objects.update(sandbox_url="http://127.0.0.1:9")

@@ -38,7 +38,9 @@ def expire_lease() -> None:
 
 
 def age(payment: Payment, seconds: float) -> None:
-    Payment.objects.filter(pk=payment.pk).update(sent_at=timezone.now() - timedelta(seconds=seconds))
+    Payment.objects.filter(pk=payment.pk).update(
+        sent_at=timezone.now() - timedelta(seconds=seconds)
+    )
 
 
 def seconds_to_next_look() -> float:
@@ -71,8 +73,8 @@ def test_a_payment_is_asked_about_ever_more_slowly(
     payment.refresh_from_db()
     assert payment.state == "pending"
     assert pause - 2 < seconds_to_next_look() <= pause + 0.5
-    # Looking costs no attempts, or the queue would give the payment up before its time.
-    assert payment.attempts == 0
+    # Looking costs no attempts (the sending was one): no queue gives it up before its time.
+    assert payment.attempts == 1
 
 
 @pytest.mark.parametrize("state", ["pending", "unknown"])
@@ -200,7 +202,7 @@ def test_a_crash_between_the_commit_and_the_call_is_unknown_and_never_sent(
     assert "Don't send it again" in payment.message
     make_due(payment)
     run_work("payments")
-    assert sandbox.counters() == sandbox.counters() | {"tokens_issued": 0}
+    assert sandbox.counters()["tokens_issued"] == 0
     assert "stk_push" not in sandbox.counters()
 
 

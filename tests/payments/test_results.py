@@ -106,7 +106,6 @@ def test_pending_in_every_form_is_asked_again(
         assert payment.state == "pending"
         assert payment.next_attempt_at is not None
     assert sandbox.counters()["stk_query"] == 3
-    sandbox.fault("no_callback")
     sandbox.answer(1, "approve")
     run_work("callbacks")
     assert Payment.objects.get().state == "succeeded"

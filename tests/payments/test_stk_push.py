@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import pytest
-
 from integrations.models import InboundCallback, MpesaSettings, Payment, ProviderCall
 from integrations.payments.mpesa_payment import MpesaPaymentService
 from tests.conftest import PHONE

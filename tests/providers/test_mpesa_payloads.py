@@ -49,9 +49,7 @@ TILL = push(transaction_type="CustomerBuyGoodsOnline", short_code="5310080", par
 )
 def test_a_push_is_the_documented_message(request_: StkPush, wire: str) -> None:
     expected = load_wire(wire)["body"]
-    body = stk_push_body(
-        request_, passkey=PASSKEY, callback_url=expected["CallBackURL"], now=NOW
-    )
+    body = stk_push_body(request_, passkey=PASSKEY, callback_url=expected["CallBackURL"], now=NOW)
     assert body == expected
     assert list(body) == list(expected)
     assert type(body["Amount"]) is int

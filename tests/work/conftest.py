@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import pytest
-from django.db import connection, connections
+from django.db import connections
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from integrations import work
 from integrations.models.periodic import PeriodicLease
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.processes import ROOT, child_environment
 
 
 @pytest.fixture(autouse=True)
@@ -65,19 +61,6 @@ def make_periodic() -> Iterator[Callable[..., work.Periodic]]:
         work.unregister_periodic(name)
 
 
-def child_environment(**extra: str) -> dict[str, str]:
-    """The environment by which a child process uses this very test database."""
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path]), **extra}
-    if connection.vendor == "postgresql":
-        have = connection.settings_dict
-        credentials = ":".join(
-            quote(have[key], safe="") for key in ("USER", "PASSWORD") if have[key]
-        )
-        address = f"{have['HOST']}:{have['PORT'] or 5432}"
-        env["DATABASE_URL"] = f"postgres://{credentials}@{address}/{have['NAME']}"
-    return env
-
-
 @pytest.fixture
 def start_worker() -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """Starts `manage.py worker` on the test database and returns once it has said so."""
@@ -85,7 +68,7 @@ def start_worker() -> Iterator[Callable[..., subprocess.Popen[str]]]:
 
     def start(*arguments: str) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [sys.executable, "manage.py", "worker", "--skip-checks", *arguments],
+            [sys.executable, "manage.py", "worker", *arguments],
             cwd=ROOT,
             env=child_environment(WORK_TEST_QUEUES="1"),
             stdout=subprocess.PIPE,

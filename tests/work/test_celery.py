@@ -19,8 +19,9 @@ from django.db import connections
 
 from bengoerp.celery import app
 from integrations import tasks, work
+from tests.processes import ROOT, child_environment
 from tests.work.app.models import Errand, Job, Trace
-from tests.work.conftest import ROOT, child_environment, wait_until
+from tests.work.conftest import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
