@@ -88,7 +88,6 @@ class IntegrationConfigService(metaclass=DerivedMethods):
 
         Raises DatabaseError where the stamp can't be changed.
         """
-        ConfigStamp.objects.touch()
         with transaction.atomic():
             ConfigStamp.objects.touch()
         clear_cache()

@@ -12,6 +12,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.utils import timezone
 
+from integrations.crypto import MASK
 from integrations.models import (
     AuditEntry,
     CallbackStatus,
@@ -159,6 +160,7 @@ def test_the_body_of_a_callback_is_not_shown(
     html = admin_client.get(f"{BASE}/inboundcallback/{row.pk}/change/").content.decode()
     assert "a-private-body" not in html
     assert row.body.token[:20] not in html
+    assert MASK not in html
     assert '<span class="badge badge-bad">Quarantined</span>' in html
 
 
