@@ -15,7 +15,7 @@ app_name = "integrations"
 urlpatterns = [
     path("health/", views.HealthView.as_view(), name="integration-health"),
     path(
-        "health/<slug:slug>/", views.IntegrationHealthView.as_view(), name="integration-health-one"
+        "health/<str:slug>/", views.IntegrationHealthView.as_view(), name="integration-health-one"
     ),
     path("cache/clear/", views.ClearCacheView.as_view(), name="integration-cache-clear"),
     path("summary/", views.SummaryView.as_view(), name="integration-summary"),

@@ -20,6 +20,7 @@ from integrations.crypto import keyring
 from integrations.models import InboundCallback, MpesaSettings, Payment
 from integrations.outbound import breaker, limiter, recorder
 from integrations.outbound.tokens import tokens
+from tests.chromium import browser  # noqa: F401
 from tests.sandbox.driver import SandboxDriver
 from tests.sandbox.fixtures import sandbox, sandbox_server  # noqa: F401
 

@@ -18,8 +18,8 @@ os.environ.setdefault("CYPHER_KEY", Fernet.generate_key().decode())
 os.environ.setdefault("INTEGRATIONS_LEASE_SECONDS", "2")
 os.environ.setdefault("INTEGRATIONS_DEADLINE_SECONDS", "1.8")
 
-from bengoerp.settings import *  # noqa: E402, F403
-from bengoerp.settings import CACHES, DATABASES, INSTALLED_APPS, REST_FRAMEWORK  # noqa: E402
+from bengoerp.settings import *  # noqa: F403
+from bengoerp.settings import CACHES, DATABASES, INSTALLED_APPS, REST_FRAMEWORK
 
 ALLOWED_HOSTS = ["*"]
 INSTALLED_APPS = [*INSTALLED_APPS, "tests.work.app", "tests.crypto.app"]
@@ -29,6 +29,7 @@ STORAGES = {
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 WHITENOISE_USE_FINDERS = True
+STATIC_ROOT = tempfile.gettempdir()
 REST_FRAMEWORK = {**REST_FRAMEWORK, "DEFAULT_THROTTLE_CLASSES": []}
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 

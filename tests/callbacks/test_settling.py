@@ -258,7 +258,9 @@ def test_another_payment_s_id_is_not_taken_for_an_early_callback(
     second = silent_prompt(sandbox, push, phone="0712345679")
     post(second, paid(second, checkout_id=first["checkout_request_id"], receipt=first["receipt"]))
     run_work("callbacks")
-    assert InboundCallback.objects.get().status == "quarantined"
+    row = InboundCallback.objects.get()
+    assert (row.status, row.attempts) == ("quarantined", 1)
+    assert "another request" in row.reason
     unpaid_one = Payment.objects.get(phone="254712345679")
     assert (unpaid_one.state, unpaid_one.checkout_id) == ("unknown", None)
 

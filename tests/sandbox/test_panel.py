@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import requests
+from playwright.sync_api import Browser, Page
 
 from tests.sandbox.daraja import Shop
 from tests.sandbox.driver import SandboxDriver
 from tests.sandbox.receiver import Receiver
 
-CHROMIUM = shutil.which("chromium")
 HOSTILE = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
 
 
@@ -34,21 +33,15 @@ def test_the_panel_loads_nothing_from_elsewhere_and_runs_only_its_own_script(
 
 
 @pytest.fixture
-def page(sandbox: SandboxDriver) -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    if CHROMIUM is None:
-        pytest.skip("chromium is not installed")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 360, "height": 740}, color_scheme="dark")
-        problems: list[str] = []
-        page.on("pageerror", lambda error: problems.append(str(error)))
-        page.on("console", lambda message: problems.append(message.text))
-        page.goto(f"{sandbox.base_url}/")
-        yield page
-        browser.close()
-        assert problems == []
+def page(sandbox: SandboxDriver, browser: Browser) -> Iterator[Page]:
+    page = browser.new_page(viewport={"width": 360, "height": 740}, color_scheme="dark")
+    problems: list[str] = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on("console", lambda message: problems.append(message.text))
+    page.goto(f"{sandbox.base_url}/")
+    yield page
+    page.close()
+    assert problems == []
 
 
 @pytest.mark.browser
