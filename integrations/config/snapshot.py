@@ -70,9 +70,16 @@ class Snapshot:
         """A field as text, secrets revealed."""
         return str(self._revealed[name] or "")
 
-    def require_usable(self) -> None:
-        """Raise ConfigurationError unless everything required is set and switched on."""
+    def require_configured(self) -> None:
+        """Raise ConfigurationError unless everything required is set.
+
+        Enough to ask about what was sent before the integration was switched off.
+        """
         if not self.configured:
             raise ConfigurationError(f"{self.label} is not configured.")
+
+    def require_usable(self) -> None:
+        """Raise ConfigurationError unless everything required is set and switched on."""
+        self.require_configured()
         if not self.active:
             raise ConfigurationError(f"{self.label} is switched off.", code="inactive")

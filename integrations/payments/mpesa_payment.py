@@ -10,7 +10,7 @@ from django.db import connection
 from integrations.config import get_snapshot
 from integrations.exceptions import IntegrationError, TransportError
 from integrations.models import MpesaSettings, Payment, PaymentState
-from integrations.payments import stk
+from integrations.payments import stk, stk_query
 from integrations.providers.mpesa.client import DarajaClient, QueryAnswer
 from integrations.providers.mpesa.payloads import timestamp_at
 
@@ -128,7 +128,7 @@ class MpesaPaymentService:
             short_code = payment.short_code if payment else ""
             answer = DarajaClient(config).stk_query(text, short_code=short_code)
             if payment is not None:
-                stk.apply_query(payment, answer)
+                stk_query.apply_query(payment, answer)
         except TransportError as error:
             return False, f"M-Pesa gave no answer: {error.message}", None
         except IntegrationError as error:

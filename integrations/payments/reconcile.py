@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from integrations.exceptions import IntegrationError, TransportError
 from integrations.models import Payment, PaymentState
-from integrations.payments import ledger, stk
+from integrations.payments import ledger, stk, stk_query
 from integrations.payments.states import REVISABLE
 from integrations.providers.mpesa.client import DarajaClient, QueryAnswer
 from integrations.providers.mpesa.codes import Outcome as ResultOutcome
@@ -68,7 +68,7 @@ def ask(payment: Payment) -> Outcome:
     claim = payment.claim_token
     answer, error = _query(payment)
     if answer is not None:
-        stk.apply_query(payment, answer)
+        stk_query.apply_query(payment, answer)
         if payment.claim_token != claim:
             return Kept()  # The move ended our claim and set the next look itself.
     return _again(payment, error)
@@ -97,12 +97,12 @@ def _recheck(payment: Payment) -> Outcome:
     if answer is None or meaning is None or meaning.outcome is ResultOutcome.PENDING:
         is_last = payment.attempts >= RECHECKS
         return Done() if is_last else Again(delay_seconds=RECHECK_PAUSE, error=error)
-    stk.apply_query(payment, answer)
+    stk_query.apply_query(payment, answer)
     return Done()
 
 
 def _again(payment: Payment, error: str) -> Outcome:
-    pause = stk.pause_before_next_look(payment)
+    pause = stk_query.pause_before_next_look(payment)
     if pause is not None:
         return Again(delay_seconds=pause, error=error, count_attempt=False)
     if payment.state == PaymentState.PENDING:
@@ -115,7 +115,7 @@ def _wait_for_callback(payment: Payment) -> Outcome:
     """STK can't be asked about without its id: the callback decides, or a person."""
     sent = payment.sent_at or payment.created_at
     age = (timezone.now() - sent).total_seconds()
-    if age < stk.UNASKABLE_AFTER:
-        return Again(delay_seconds=stk.UNASKABLE_AFTER - age + 1, count_attempt=False)
+    if age < stk_query.UNASKABLE_AFTER:
+        return Again(delay_seconds=stk_query.UNASKABLE_AFTER - age + 1, count_attempt=False)
     ledger.flag(payment, NOTHING_TO_ASK_BY)
     return Done()

@@ -38,7 +38,9 @@ def test_no_key_is_a_warning_with_a_way_out(set_environment_key):
     assert "integrations.E011" not in found(databases=["default"])
 
 
-@pytest.mark.parametrize("key", ["short", "x" * 44, generate_dev_key()])
+@pytest.mark.parametrize(
+    "key", ["short", "x" * 44, generate_dev_key()], ids=["short", "no base64", "development"]
+)
 def test_a_key_that_must_not_be_used_is_an_error(set_environment_key, key):
     set_environment_key(key)
     message = found()["integrations.E010"]

@@ -14,7 +14,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from integrations import work
-from integrations.models import MpesaSettings, Payment
+from integrations.models import Integrations, MpesaSettings, Payment
 from integrations.payments import ledger, reconcile, stk
 from integrations.payments.mpesa_payment import MpesaPaymentService
 from tests.conftest import PHONE, make_due, run_work
@@ -55,6 +55,21 @@ def test_the_first_look_is_fifteen_seconds_after_acceptance(
     assert 13 < seconds_to_next_look() <= 15.1
     run_work("payments")
     assert "stk_query" not in sandbox.counters()
+
+
+def test_switching_off_stops_new_payments_but_not_the_asking_about_old_ones(
+    mpesa: MpesaSettings, sandbox: SandboxDriver
+) -> None:
+    silent_prompt(sandbox, push)
+    success, _, _ = enqueue(PHONE, 70, "LATER")
+    assert success
+    mpesa.integration = Integrations.objects.create(is_active=False)
+    mpesa.save()
+    make_due(Payment.objects.get(account_reference="INV001"))
+    run_work("payments")
+    assert sandbox.counters()["stk_query"] == 1
+    assert Payment.objects.get(account_reference="LATER").state == "failed"
+    assert len(sandbox.prompts()) == 1
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,7 @@ class DarajaClient:
     """Daraja with one row's credentials. Cheap to make; connections are pooled below it."""
 
     def __init__(self, config: Snapshot) -> None:
-        config.require_usable()
+        config.require_configured()
         self.config = config
         self.base_url = str(config.values["base_url"]).rstrip("/")
         digest = hashlib.sha256(
