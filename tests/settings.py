@@ -30,7 +30,7 @@ STORAGES = {
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 WHITENOISE_USE_FINDERS = True
-STATIC_ROOT = Path(tempfile.gettempdir())
+STATIC_ROOT = Path(tempfile.mkdtemp(prefix="bengoerp-static-"))
 REST_FRAMEWORK = {**REST_FRAMEWORK, "DEFAULT_THROTTLE_CLASSES": []}
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 
@@ -38,8 +38,10 @@ _worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # A file, not memory: the live server, the sandbox and child processes share it.
     _folder = os.environ.setdefault("TEST_DB_DIR", tempfile.mkdtemp(prefix="bengoerp-tests-"))
-    DATABASES["default"]["NAME"] = f"{_folder}/{_worker}.sqlite3"
-    DATABASES["default"]["TEST"] = {"NAME": f"{_folder}/{_worker}.sqlite3"}
+    # pytest-django appends the xdist worker to the test name; child processes need it too.
+    DATABASES["default"]["TEST"] = {"NAME": f"{_folder}/test.sqlite3"}
+    _suffix = "" if _worker == "main" else f"_{_worker}"
+    DATABASES["default"]["NAME"] = f"{_folder}/test.sqlite3{_suffix}"
     DATABASES["default"]["OPTIONS"]["init_command"] = (
         "PRAGMA journal_mode=WAL;PRAGMA synchronous=OFF;"
     )

@@ -11,7 +11,7 @@ MASK = "••••••••"
 
 _NAMES = (
     r"password|passwd|passkey|passphrase|secret(?:[_-]?key)?|(?:consumer|api|private|cypher)[_-]?key"
-    r"|(?:access|auth|refresh|api)[_-]?token|(?:security[_-]?)?credential|authorization"
+    r"|(?:access|auth|refresh|api)[_-]?token|security[_-]?credential|authorization"
 )
 # As written, as JSON inside JSON, and as Django's error page escapes it.
 _QUOTE = r"""\\?["']|&\#x27;|&\#39;|&quot;"""

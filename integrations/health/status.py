@@ -9,7 +9,7 @@ from typing import Any
 from django.db import connections
 
 from integrations import registry
-from integrations.config import get_snapshot
+from integrations.config import Snapshot, get_snapshot
 from integrations.exceptions import IntegrationError
 from integrations.health.checks import CheckResult, check_integration
 
@@ -17,30 +17,40 @@ NOT_BUILT = CheckResult(False, "This integration is not available in this versio
 
 
 def integration_status(slug: str, business: str = "") -> dict[str, Any]:
-    """Status of one integration, its connection tested now.
+    """Status of one integration, its connection tested now unless it is switched off.
 
-    Keys: configured, active, connection `[bool, str]`, status, connected, message.
+    Keys: configured, active, connection `[bool, str]`, connected, message, and status, one of
+    healthy, unhealthy, inactive, not_configured.
     """
-    configured, active, result, failed = False, False, NOT_BUILT, False
+    configured, active = False, False
+    status, result = "not_configured", NOT_BUILT
     if registry.find_integration(slug) is not None:
         try:
             config = get_snapshot(slug, business)
-            configured, active = config.configured, config.active
         except IntegrationError as error:
+            is_unknown = error.code == "unknown_business"
+            status = "not_configured" if is_unknown else "unhealthy"
             result = CheckResult(False, error.message)
-            failed = error.code != "unknown_business"
         else:
-            result = check_integration(slug, business, is_audited=False)
+            configured, active = config.configured, config.active
+            status, result = _look(config)
     return {
         "configured": configured,
         "active": active,
         "connection": [result.ok, result.message],
-        "status": (
-            "healthy" if result.ok else "unhealthy" if configured or failed else "not_configured"
-        ),
+        "status": status,
         "connected": result.ok,
         "message": result.message,
     }
+
+
+def _look(config: Snapshot) -> tuple[str, CheckResult]:
+    if config.configured and not config.active:
+        return "inactive", CheckResult(False, f"{config.label} is switched off.")
+    result = check_integration(config.slug, config.business, is_audited=False)
+    if result.ok:
+        return "healthy", result
+    return "unhealthy" if config.configured else "not_configured", result
 
 
 def known_slugs() -> list[str]:

@@ -102,6 +102,8 @@ class SettingsModel(models.Model):
         """Save with secrets bound, stamp changed and the change audited, in one transaction."""
         with transaction.atomic():
             before = self._stored(is_locked=True)
+            if before is None:
+                self._link()
             self.bind_secrets(before, written=kwargs.get("update_fields"))
             if kwargs.get("update_fields") is not None:
                 extra = {"secrets_saved", "secret_hosts", "updated_at"}
@@ -178,6 +180,16 @@ class SettingsModel(models.Model):
             raise ValidationError(
                 dict.fromkeys(kept, f"{moved}: type this secret again."),
                 code="host_not_confirmed",
+            )
+
+    def _link(self) -> None:
+        """Join the `Integrations` row of this name, so that its switch reaches this row."""
+        if getattr(self, "integration_id", 0) is None:
+            rows = Integrations.objects.filter(name=self.info.name)
+            self.integration = rows.order_by("-is_active", "pk").first() or (
+                Integrations.objects.create(
+                    name=self.info.name, integration_type=self.info.category
+                )
             )
 
     def _what_moved(self, before: SettingsModel) -> str:

@@ -15,7 +15,7 @@ from django.db import OperationalError, connection, connections, models
 
 from integrations.crypto import keyring
 from integrations.models import ConfigStamp, MpesaSettings
-from tests.work.conftest import child_environment
+from tests.processes import child_environment
 
 VALUES = {
     "consumer_key": "the-key",

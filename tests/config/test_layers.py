@@ -314,3 +314,13 @@ def test_a_lost_database_is_not_noticed_inside_the_interval(row, database_down):
     Service.get_mpesa_config()
     with database_down():
         assert Service.get_mpesa_config()["consumer_key"] == "the-key"
+
+
+def test_a_new_row_joins_the_switch_of_its_integration(row):
+    assert row.integration.name == "MPESA"
+    other = MpesaSettings.objects.create(business="b", **VALUES)
+    assert other.integration == row.integration
+    Integrations.objects.filter(name="MPESA").update(is_active=False)
+    assert Service.is_mpesa_configured()
+    assert not Service.is_mpesa_active()
+    assert not Service.is_mpesa_active(business="b")

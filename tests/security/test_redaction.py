@@ -57,6 +57,7 @@ def test_tokens_and_callback_paths_go():
 @pytest.mark.parametrize("text", [
     "M-Pesa is not configured.", "secret_hosts=['a:443']", "https://example.com:8080/path?x=1",
     "The consumer key and secret are accepted.", "payment 5 succeeded, code=0", "/cb/stk/",
+    "credential=0123456789abcdef",
 ])  # fmt: skip
 def test_what_is_no_secret_stays(text):
     assert redact(text) == text
