@@ -28,6 +28,11 @@ def configure(options: dict[str, Any]) -> None:
                     "formatter": "json" if options["json"] else "plain",
                 }
             },
+            # Django's own handlers would print or mail the same lines without redaction.
+            "loggers": {
+                name: {"handlers": [], "level": "NOTSET", "propagate": True}
+                for name in ("django", "django.server")
+            },
             "root": {"handlers": ["stderr"], "level": options["level"]},
         }
     )

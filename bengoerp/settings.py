@@ -71,6 +71,8 @@ INTEGRATIONS_STAMP_SECONDS: float = env.float("INTEGRATIONS_STAMP_SECONDS", defa
 INTEGRATIONS_LEASE_SECONDS: float = env.float("INTEGRATIONS_LEASE_SECONDS", default=60.0)
 # The longest that one piece of work may take; the lease must be longer (check E020).
 INTEGRATIONS_DEADLINE_SECONDS: float = env.float("INTEGRATIONS_DEADLINE_SECONDS", default=25.0)
+# A push that was queued and could not be sent for this long is not sent any more.
+INTEGRATIONS_ENQUEUED_SECONDS: float = env.float("INTEGRATIONS_ENQUEUED_SECONDS", default=900.0)
 INTEGRATIONS_POLL_SECONDS: float = env.float("INTEGRATIONS_POLL_SECONDS", default=0.25)
 INTEGRATIONS_CALLBACK_MAX_BYTES: int = env.int("INTEGRATIONS_CALLBACK_MAX_BYTES", default=65536)
 # Callers of the original send descriptions longer than M-Pesa's 13 characters; cut them instead
@@ -198,7 +200,8 @@ WHITENOISE_USE_FINDERS = DEBUG
 
 # --- transport security; every value can be turned off for a plain-HTTP intranet ----------------
 SECURE_SSL_REDIRECT: bool = env.bool("DJANGO_SECURE_SSL_REDIRECT", default=not DEBUG)
-SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$"]
+# A redirected callback is a lost one: providers send it once and follow nothing.
+SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$", r"^api/v1/integrations/cb/"]
 SECURE_HSTS_SECONDS: int = env.int("DJANGO_HSTS_SECONDS", default=0 if DEBUG else 31536000)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SECURE_HSTS_SECONDS > 0
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT
@@ -219,8 +222,8 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_THROTTLE_RATES": {"anon": "60/min", "user": "600/min"},
     "DEFAULT_THROTTLE_CLASSES": [
-        "rest_framework.throttling.AnonRateThrottle",
-        "rest_framework.throttling.UserRateThrottle",
+        "integrations.api.throttles.AnonThrottle",
+        "integrations.api.throttles.UserThrottle",
     ],
     "EXCEPTION_HANDLER": "integrations.api.errors.exception_handler",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",

@@ -40,10 +40,14 @@ class InvalidInput(IntegrationError):
 
     default_code = "invalid_input"
 
-    def __init__(self, field: str, reason: str, *, code: str | None = None) -> None:
+    def __init__(
+        self, field: str, reason: str, *, code: str | None = None, payment_id: str = ""
+    ) -> None:
         super().__init__(f"{field}: {reason}", code=code)
         self.field = field
         self.reason = reason
+        # Set where the input contradicts a payment that exists: nothing may be sent in its place.
+        self.payment_id = payment_id
 
 
 class Unsupported(IntegrationError):

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from integrations.callbacks.routes import find_route
+from integrations.exceptions import ConfigurationError, DecryptionError
 from integrations.models import CallbackStatus, InboundCallback
 from integrations.models.inbound_callback import Quarantine, Settled, TryLater, Verdict
 from integrations.work import Again, Done, Outcome
 
 # Tries after which two writers that keep colliding are no accident any more.
 COLLISIONS = 5
+# Seconds between tries while the installation itself is at fault.
+FAULT_PAUSE = 60.0
+logger = logging.getLogger(__name__)
 
 
 def process(row: InboundCallback) -> Outcome:
@@ -26,6 +31,11 @@ def process(row: InboundCallback) -> Outcome:
     try:
         with transaction.atomic():
             return _mark(row, route.handle(row))
+    except (DecryptionError, ConfigurationError) as error:
+        # A wrong key or unreadable settings are an operator's fault, not the callback's: it
+        # waits until they are mended, however long that takes.
+        logger.error("callback=%s waits: %s", row.pk, error.message)
+        return Again(delay_seconds=FAULT_PAUSE, error=error.message, count_attempt=False)
     except IntegrityError:
         # Another copy was marked processed between our look and our write; its effect stands,
         # ours was rolled back. The next try sees that.

@@ -19,6 +19,7 @@ QUEUE = "callbacks"
 KEPT_HEADERS = ("Content-Type", "User-Agent", "Businessshortcode", "X-Request-Id")
 # Refused requests are kept for people, but a flood of them must not fill the disk.
 REFUSED_PER_HOUR = 100
+MALFORMED = 400
 # Bytes that are kept of a body sent to an unknown address.
 KEPT_OF_STRANGERS = 2048
 
@@ -36,12 +37,17 @@ def receive(route: CallbackRoute, request: CallbackRequest) -> None:
             doubts += verify(request)
         except CallbackRefused as error:
             refusal = refusal or error
-    if refusal is not None:
+    if refusal is not None and refusal.status != MALFORMED:
         _quarantine(request, refusal)
         raise refusal
+    if refusal is not None:
+        # It came to a payment's own address: worked on as doubted, so that the provider is asked.
+        doubts.append(refusal.message)
     with transaction.atomic():
         _store(request, doubts=doubts)
         ring(QUEUE)
+    if refusal is not None:
+        raise refusal
 
 
 def _quarantine(request: CallbackRequest, refusal: CallbackRefused) -> None:
@@ -60,7 +66,7 @@ def _quarantine(request: CallbackRequest, refusal: CallbackRefused) -> None:
         return
     _store(
         request,
-        keep=KEPT_OF_STRANGERS if refusal.status == 401 else None,
+        keep=KEPT_OF_STRANGERS,
         status=CallbackStatus.QUARANTINED,
         reason=refusal.message[:300],
         work_state=WorkState.IDLE,

@@ -39,11 +39,18 @@ def _refuse() -> NoReturn:
 class AppendOnly(models.QuerySet[Any]):
     """Rows that can be added and read, and nothing else."""
 
-    def bulk_create(self, objs: Iterable[Any], *args: Any, **kwargs: Any) -> list[Any]:
+    def bulk_create(
+        self,
+        objs: Iterable[Any],
+        batch_size: int | None = None,
+        ignore_conflicts: bool = False,
+        *args: Any,
+        **kwargs: Any,
+    ) -> list[Any]:
         """As Django's, without its way to overwrite rows."""
-        if kwargs.get("update_conflicts"):
+        if args or kwargs:
             _refuse()
-        return super().bulk_create(objs, *args, **kwargs)
+        return super().bulk_create(objs, batch_size, ignore_conflicts)
 
     def update(self, **kwargs: Any) -> NoReturn:
         """Refused."""

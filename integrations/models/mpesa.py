@@ -49,6 +49,8 @@ class MpesaSettings(SettingsModel):
         defaults=MappingProxyType({"short_code": "174379", "base_url": SANDBOX_URL}),
     )
 
+    guarded_fields = ("callback_base_url",)
+
     integration = integration_link("mpesa_settings")
     consumer_key = EncryptedTextField(help_text="From the app on the Daraja portal.")
     consumer_secret = EncryptedTextField(help_text="From the app on the Daraja portal.")

@@ -51,6 +51,8 @@ class Payment(LeasedWork):
     description = models.CharField(max_length=200, blank=True)
     transaction_type = models.CharField(max_length=30, blank=True)
     short_code = models.CharField(max_length=20, blank=True)
+    # Where the money goes: the short code, or the till.
+    party_b = models.CharField(max_length=20, blank=True)
     idempotency_key = models.CharField(max_length=128, null=True, blank=True)
     # Digest of the secret in this payment's callback path; the secret itself is not kept.
     callback_digest = models.CharField(max_length=64, null=True, blank=True, unique=True)

@@ -65,6 +65,9 @@ class SettingsModel(models.Model):
     """
 
     info: ClassVar[registry.Integration]
+    # Fields that decide who hears secrets which are not stored here (callback paths): changing
+    # one asks for the stored secrets again, as a new host does.
+    guarded_fields: ClassVar[tuple[str, ...]] = ()
     # URL fields that receive secrets, by environment; see `outbound_urls`.
 
     business = models.CharField(
@@ -198,6 +201,9 @@ class SettingsModel(models.Model):
         # Both environments behind one host: the secrets are still those of the other one.
         if before.environment != self.environment:
             return f"The environment is now {self.environment}"
+        for name in self.guarded_fields:
+            if getattr(before, name) != getattr(self, name):
+                return f"The {name.replace('_', ' ')} was changed"
         return ""
 
     def bind_secrets(

@@ -108,6 +108,14 @@ class Client:
             errand = _Errand(call, deadline, record, authorize, rejects_token, classify)
             return self._authorized(errand)
 
+    def renew_token(self, authorize: Authorize, *, limit: float = 15.0) -> None:
+        """Fetch a new token within `limit` seconds and share it: a test of the credentials.
+
+        Raises what `authorize` raises.
+        """
+        deadline = time.monotonic() + limit
+        self._tokens.renew(self._token_key, lambda: authorize(deadline))
+
     def _refuse_unsafe(self, call: Call) -> None:
         refuse_masks(call)
         if check_url(call.url) not in self.hosts:

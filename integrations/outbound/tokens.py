@@ -20,6 +20,7 @@ log = logging.getLogger("integrations.outbound")
 
 # A token that dies on the way to the provider is worth less than a fresh one.
 MARGIN_SECONDS = 60.0
+RENEW_SECONDS = 15.0
 
 # Returns (token, lifetime in seconds).
 Fetch = Callable[[], tuple[str, float]]
@@ -29,6 +30,7 @@ Fetch = Callable[[], tuple[str, float]]
 class _Held:
     token: str = field(repr=False)
     usable_until: float
+    fetched_at: float = 0.0
 
 
 @dataclass(slots=True)
@@ -75,6 +77,21 @@ class TokenCache:
         held = self._fresh(self._held.get(key))
         if held is not None:
             return held.token
+        return self._alone(key, fetch, deadline, is_new=False)
+
+    def renew(self, key: str, fetch: Fetch) -> str:
+        """A token that was fetched just now, kept for everybody; raises as `get` does.
+
+        For connection tests. Some providers cancel the old token with each new one, so a token
+        fetched in the last RENEW_SECONDS is new enough, and the new one takes the old one's place.
+        """
+        held = self._held.get(key)
+        if held is not None and self._clock() - held.fetched_at < RENEW_SECONDS:
+            return held.token
+        return self._alone(key, fetch, None, is_new=True)
+
+    def _alone(self, key: str, fetch: Fetch, deadline: float | None, *, is_new: bool) -> str:
+        """`_obtain` in one thread at a time."""
         with self._guard:
             flight = self._flights.setdefault(key, _Flight())
         landings = flight.landings
@@ -86,6 +103,9 @@ class TokenCache:
         try:
             if flight.landings != landings and flight.error is not None:
                 raise flight.error.with_traceback(None)
+            if is_new and flight.landings == landings:
+                self._held.pop(key, None)
+                return self._keep(key, self._fetch(fetch, flight)).token
             return self._obtain(key, fetch, flight).token
         finally:
             flight.lock.release()
@@ -102,8 +122,12 @@ class TokenCache:
     def _obtain(self, key: str, fetch: Fetch, flight: _Flight) -> _Held:
         held = self._fresh(self._held.get(key)) or self._read(key)
         if held is None:
-            held = self._fetch(fetch, flight)
-            self._write(key, held)
+            return self._keep(key, self._fetch(fetch, flight))
+        self._held[key] = held
+        return held
+
+    def _keep(self, key: str, held: _Held) -> _Held:
+        self._write(key, held)
         self._held[key] = held
         return held
 
@@ -118,7 +142,8 @@ class TokenCache:
         flight.error = None
         # Half of a very short life is kept, or such a token would be fetched for every call.
         margin = min(MARGIN_SECONDS, float(lifetime) / 2)
-        return _Held(token, self._clock() + float(lifetime) - margin)
+        now = self._clock()
+        return _Held(token, now + float(lifetime) - margin, fetched_at=now)
 
     def _fresh(self, held: _Held | None) -> _Held | None:
         if held is None or held.usable_until <= self._clock():
@@ -135,16 +160,19 @@ class TokenCache:
         if not isinstance(stored, str):
             return None
         try:
-            token, usable_until = json.loads(decrypt_text(stored))
+            owner, token, usable_until = json.loads(decrypt_text(stored))
         except (DecryptionError, ValueError):
             # Written under a key that is gone, or by something else: as good as absent.
+            return None
+        # Whoever can write to the cache could lay one credential's token under another's key.
+        if owner != self._name(key):
             return None
         return self._fresh(_Held(str(token), float(usable_until)))
 
     def _write(self, key: str, held: _Held) -> None:
         seconds = int(held.usable_until - self._clock())
         if seconds > 0:
-            stored = encrypt_text(json.dumps([held.token, held.usable_until]))
+            stored = encrypt_text(json.dumps([self._name(key), held.token, held.usable_until]))
             self._with_cache(lambda: cache.set(self._name(key), stored, timeout=seconds))
 
     def _with_cache(self, action: Callable[[], object]) -> object:

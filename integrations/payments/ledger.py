@@ -10,7 +10,6 @@ import logging
 from typing import Any
 
 from django.db import transaction
-from django.db.models import QuerySet
 from django.utils import timezone
 
 from integrations.events import publish
@@ -129,11 +128,13 @@ def note(
 
 
 def flag(payment: Payment, reason: str) -> None:
-    """Put the payment on the work list of people; the first reason stays."""
-    rows: QuerySet[Payment] = Payment.objects.filter(pk=payment.pk, attention="")
-    if rows.update(attention=reason[:300]):
-        note(payment, "attention", reason)
-        logger.warning("payment=%s needs_attention reason=%s", payment.public_id, reason)
+    """Put the payment on the work list of people; the first reason stays, each is noted."""
+    told = PaymentEvent.objects.filter(payment=payment, kind="attention", text=reason[:300])
+    if told.exists():
+        return
+    Payment.objects.filter(pk=payment.pk, attention="").update(attention=reason[:300])
+    note(payment, "attention", reason)
+    logger.warning("payment=%s needs_attention reason=%s", payment.public_id, reason)
 
 
 def look_again(payment: Payment, *, delay_seconds: float = 0.0) -> None:

@@ -8,9 +8,10 @@ from django.db import Error as DatabaseError
 from django.db import connection
 
 from integrations.config import get_snapshot
-from integrations.exceptions import IntegrationError, TransportError
+from integrations.exceptions import IntegrationError, InvalidInput, TransportError
 from integrations.models import MpesaSettings, Payment, PaymentState
 from integrations.payments import stk, stk_query
+from integrations.payments.states import REVISABLE
 from integrations.providers.mpesa.client import DarajaClient, QueryAnswer
 from integrations.providers.mpesa.payloads import timestamp_at
 
@@ -160,15 +161,46 @@ def _refused(text: str, *, code: str, **more: Any) -> Answer:
 def _answer(act: Any, request: stk.PushRequest, *, done: str) -> Answer:
     try:
         payment, is_new = act(request)
+    except InvalidInput as error:
+        return _refused_input(error)
     except IntegrationError as error:
-        return _refused(error.message, code=error.code, **_field_of(error))
+        return _refused(error.message, code=error.code)
     except DatabaseError:
-        return _refused("The payment could not be stored; nothing was sent.", code="not_stored")
+        return _answer_unstored(request, done=done)
     return describe_answer(payment, done=done, is_new=is_new)
 
 
-def _field_of(error: IntegrationError) -> dict[str, str]:
-    return {"field": error.field} if hasattr(error, "field") else {}
+def _refused_input(error: InvalidInput) -> Answer:
+    if not error.payment_id:
+        return _refused(error.message, code=error.code, field=error.field)
+    # A payment with this key exists and may have been prompted: no other one in its place.
+    return _refused(
+        error.message,
+        code=error.code,
+        field=error.field,
+        payment_id=error.payment_id,
+        retry_safe=False,
+    )
+
+
+def _answer_unstored(request: stk.PushRequest, *, done: str) -> Answer:
+    """The database failed while storing: look whether the row is there all the same.
+
+    A connection can break after the commit was carried out and before it was acknowledged.
+    """
+    if not connection.in_atomic_block:
+        connection.close()
+        try:
+            found = Payment.objects.filter(public_id=request.public_id).first()
+        except DatabaseError:
+            return (
+                False,
+                stk.IN_DOUBT,
+                {"code": "not_stored", "state": "unknown", "retry_safe": False},
+            )
+        if found is not None:
+            return describe_answer(found, done=done, is_new=True)
+    return _refused("The payment could not be stored; nothing was sent.", code="not_stored")
 
 
 def describe_answer(payment: Payment, *, done: str, is_new: bool) -> Answer:
@@ -177,7 +209,8 @@ def describe_answer(payment: Payment, *, done: str, is_new: bool) -> Answer:
     data: dict[str, Any] = {
         "payment_id": str(payment.public_id),
         "state": str(state),
-        "retry_safe": state in (PaymentState.FAILED, PaymentState.CANCELLED, PaymentState.EXPIRED),
+        # With an open question about it, what looks unpaid may have been paid.
+        "retry_safe": state in REVISABLE and not payment.attention,
         "code": payment.result_code,
         "checkout_id": payment.checkout_id or "",
         "merchant_request_id": payment.merchant_request_id,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 
+from django.conf import settings
 from django.utils import timezone
 
 from integrations.exceptions import IntegrationError, TransportError
@@ -19,8 +20,10 @@ logger = logging.getLogger(__name__)
 # Tries to have an ended payment confirmed, and seconds between them.
 RECHECKS = 10
 RECHECK_PAUSE = 60.0
-GIVEN_UP = "M-Pesa gave no certain answer for two days: compare with the statement."
-NOTHING_TO_ASK_BY = "The answer was lost and no callback came: look for it in the M-Pesa statement."
+NOTHING_TO_ASK_BY = (
+    "The answer was lost and no callback settled it: look for it in the M-Pesa statement."
+)
+TOO_OLD = "It waited too long to be sent; the payer is not prompted out of the blue."
 
 
 def advance(payment: Payment) -> Outcome:
@@ -40,6 +43,10 @@ def _send(payment: Payment) -> Outcome:
     if not payment.has_time_left():
         # This process slept past its claim. Nothing was sent, so somebody may still send it.
         return Again(delay_seconds=0, count_attempt=False)
+    age = (timezone.now() - payment.created_at).total_seconds()
+    if age > settings.INTEGRATIONS_ENQUEUED_SECONDS:
+        stk.fail(payment, TOO_OLD, code="too_old", retry_safe=True)
+        return Kept()
     token = secrets.token_hex(16)
     digest = stk.digest_of(token)
     if ledger.begin_sending(payment, digest=digest, claim=payment.claim_token):
@@ -106,8 +113,8 @@ def _again(payment: Payment, error: str) -> Outcome:
     if pause is not None:
         return Again(delay_seconds=pause, error=error, count_attempt=False)
     if payment.state == PaymentState.PENDING:
-        ledger.transition(payment, PaymentState.UNKNOWN, kind="given_up", text=GIVEN_UP)
-    ledger.flag(payment, GIVEN_UP)
+        ledger.transition(payment, PaymentState.UNKNOWN, kind="given_up", text=stk_query.GIVEN_UP)
+    ledger.flag(payment, stk_query.GIVEN_UP)
     return Done()
 
 

@@ -6,7 +6,8 @@ import hashlib
 import logging
 import secrets
 import time
-from dataclasses import dataclass
+import uuid
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.conf import settings
@@ -57,6 +58,8 @@ class PushRequest:
     business: str = ""
     transaction_type: str | None = None
     idempotency_key: str | None = None
+    # Chosen before the insert, so that a row whose commit was not acknowledged can be found.
+    public_id: uuid.UUID = field(default_factory=uuid.uuid4)
 
 
 def digest_of(token: str) -> str:
@@ -85,7 +88,7 @@ def open_payment(request: PushRequest, *, sending: bool) -> tuple[Payment, str, 
     callback_url(config, "0" * 32)  # refused now rather than after the row is written
     key = _check_key(request.idempotency_key)
     token = secrets.token_hex(16)
-    values = _columns(config, push, key)
+    values = _columns(config, push, key) | {"public_id": request.public_id}
     if sending:
         values.update(
             state=PaymentState.SENDING,
@@ -119,6 +122,7 @@ def _columns(config: Snapshot, push: StkPush, key: str | None) -> dict[str, Any]
         "description": push.description,
         "transaction_type": push.transaction_type,
         "short_code": push.short_code,
+        "party_b": push.party_b,
         "idempotency_key": key,
     }
 
@@ -160,13 +164,14 @@ def _existing(values: dict[str, Any], key: str | None) -> Payment:
     ).first()
     if key is None or found is None:
         raise IntegrationError("The payment could not be stored.", code="not_stored")
-    same = ("product", "amount", "phone", "account_reference", "short_code", "transaction_type")
+    same = ("product", "amount", "phone", "account_reference", "party_b", "transaction_type")
     changed = [name for name in same if getattr(found, name) != values[name]]
     if changed:
         raise InvalidInput(
             "idempotency_key",
             f"was already used for a payment with another {changed[0].replace('_', ' ')}.",
             code="idempotency_mismatch",
+            payment_id=str(found.public_id),
         )
     return found
 
@@ -189,7 +194,7 @@ def send(payment: Payment, token: str, *, deadline: float) -> None:
     try:
         config = config_of(payment)
         config.require_usable()
-        push = _push_of(payment, config)
+        push = _push_of(payment)
         ack = DarajaClient(config).stk_push(
             push,
             callback_url=callback_url(config, token),
@@ -226,8 +231,7 @@ def _store_acceptance(payment: Payment, checkout_id: str, merchant_request_id: s
         connection.close_if_unusable_or_obsolete()
 
 
-def _push_of(payment: Payment, config: Snapshot) -> StkPush:
-    is_till = payment.transaction_type == "CustomerBuyGoodsOnline"
+def _push_of(payment: Payment) -> StkPush:
     return StkPush(
         phone=payment.phone,
         amount=int(payment.amount),
@@ -235,7 +239,7 @@ def _push_of(payment: Payment, config: Snapshot) -> StkPush:
         description=payment.description,
         transaction_type=payment.transaction_type,
         short_code=payment.short_code,
-        party_b=str(config.values["till_number"]) if is_till else payment.short_code,
+        party_b=payment.party_b,
     )
 
 

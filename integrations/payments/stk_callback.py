@@ -78,13 +78,14 @@ def settle(callback: InboundCallback) -> Verdict:
         told = parse_stk(callback.raw_body())
     except InvalidInput as error:
         return _distrust(payment, str(error))
-    if callback.doubts:
-        return _distrust(payment, " ".join(callback.doubts))
     if told.checkout_id != payment.checkout_id and _is_of_another_request(payment, told):
         return _distrust(payment, "The CheckoutRequestID belongs to another request.")
     meaning = explain(told.result_code)
+    doubts = " ".join(callback.doubts)
     if meaning.outcome is Outcome.SUCCEEDED:
-        return _settle_success(payment, told, meaning)
+        return _settle_success(payment, told, meaning, doubts)
+    if doubts:
+        return _distrust(payment, doubts)
     return _settle_other(payment, told, meaning)
 
 
@@ -104,13 +105,17 @@ def _distrust(payment: Payment, reason: str) -> Verdict:
     return Quarantine(reason, reference=str(payment.public_id))
 
 
-def _settle_success(payment: Payment, told: StkCallback, meaning: Explanation) -> Verdict:
+def _settle_success(
+    payment: Payment, told: StkCallback, meaning: Explanation, doubts: str
+) -> Verdict:
     problem = _success_problem(payment, told)
     if problem:
+        if told.amount not in (None, payment.amount) and not doubts:
+            ledger.note(payment, "wrong_amount", problem)
         ledger.flag(payment, problem)
         return _distrust(payment, problem)
-    if _needs_confirmation(payment):
-        return _await_confirmation(payment, told)
+    if payment.state != PaymentState.SUCCEEDED and (doubts or _needs_confirmation(payment)):
+        return _await_confirmation(payment, told, doubts)
     changes = {**_ids(payment, told), "receipt": told.receipt}
     moved = ledger.transition(
         payment,
@@ -152,18 +157,25 @@ def _success_problem(payment: Payment, told: StkCallback) -> str:
 
 
 def _needs_confirmation(payment: Payment) -> bool:
-    if payment.state == PaymentState.SUCCEEDED:
-        return False
+    if payment.state in REVISABLE and _ended_by_query(payment):
+        return True
     try:
         limit = get_snapshot(payment.provider, payment.business).values["confirm_above"]
     except ConfigurationUnavailable:
         raise
     except ConfigurationError:
-        return False
+        return True
     return limit is not None and payment.amount > limit
 
 
-def _await_confirmation(payment: Payment, told: StkCallback) -> TryLater:
+def _ended_by_query(payment: Payment) -> bool:
+    """Whether M-Pesa itself, asked by us, said "not paid": no unsigned callback outweighs that."""
+    last = payment.events.filter(to_state=payment.state).last()
+    return last is not None and last.kind == "asked"
+
+
+def _await_confirmation(payment: Payment, told: StkCallback, doubts: str) -> TryLater:
+    """Keep the callback, with its receipt, until M-Pesa's own answer confirms or patience ends."""
     if payment.state != PaymentState.SENDING:
         # Where the answer was lost, the callback's id is the only one to ask by.
         _attach_ids(payment, told)
@@ -171,7 +183,7 @@ def _await_confirmation(payment: Payment, told: StkCallback) -> TryLater:
         ledger.flag(payment, DISPUTED)
     ledger.look_again(payment)
     return TryLater(
-        "Waits for M-Pesa's own confirmation.",
+        f"{doubts} Waits for M-Pesa's own confirmation.".strip(),
         delay_seconds=CONFIRM_PAUSE,
         patience_seconds=CONFIRM_PATIENCE,
     )

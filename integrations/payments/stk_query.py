@@ -16,6 +16,8 @@ from integrations.providers.mpesa.codes import Outcome, Refusal
 PAUSES = ((150, 12), (900, 60), (7200, 600), (172800, 3600))
 # A prompt without an answer and without an id to ask by: people look after this many seconds.
 UNASKABLE_AFTER = 300.0
+GIVEN_UP = "M-Pesa gave no certain answer for two days: compare with the statement."
+WRONG_AMOUNT = "M-Pesa says paid, but its callback told another amount: compare with the statement."
 
 
 def pause_before_next_look(payment: Payment) -> float | None:
@@ -27,44 +29,44 @@ def pause_before_next_look(payment: Payment) -> float | None:
 def apply_query(payment: Payment, answer: QueryAnswer) -> None:
     """Move a payment by a query's answer. Unknown codes and errors never fail it."""
     meaning = answer.explanation
-    if meaning is None or meaning.outcome in (Outcome.PENDING, Outcome.UNKNOWN):
+    if meaning is None or meaning.outcome is Outcome.PENDING:
         # "Does not exist" is no proof of failure either (section 5): keep asking.
-        absent = answer.error is not None and answer.error.refusal is Refusal.ABSENT
-        if absent and payment.state == PaymentState.PENDING:
-            ledger.transition(
-                payment,
-                PaymentState.UNKNOWN,
-                kind="asked",
-                text="M-Pesa does not know the request.",
-                due_in=pause_before_next_look(payment),
-            )
-        elif meaning is not None and meaning.outcome is Outcome.UNKNOWN:
-            _note_unknown_code(payment, meaning.code, answer.result_text)
+        if answer.error is not None and answer.error.refusal is Refusal.ABSENT:
+            _doubt(payment, "M-Pesa does not know the request.", changes={})
         return
-    ledger.transition(
-        payment,
-        PaymentState(meaning.outcome.value),
-        kind="asked",
-        text=meaning.sentence,
-        data={"result_code": meaning.code},
-        changes={
-            "result_code": meaning.code,
-            "result_text": answer.result_text,
-            "message": meaning.sentence[:300],
-        },
-    )
-
-
-def _note_unknown_code(payment: Payment, code: str, text: str) -> None:
-    changes = {"result_code": code[:40], "result_text": text}
-    if payment.state != PaymentState.UNKNOWN:
+    changes = {"result_code": meaning.code[:40], "result_text": answer.result_text}
+    if meaning.outcome is Outcome.UNKNOWN:
+        text = f"M-Pesa answered with the unknown code {meaning.code!r}."
+        _doubt(payment, text, changes=changes)
+    elif meaning.outcome is Outcome.SUCCEEDED and has_wrong_amount(payment):
+        # A query names no amount, so it can't say that the right one was paid.
+        _doubt(payment, WRONG_AMOUNT, changes=changes)
+        ledger.flag(payment, WRONG_AMOUNT)
+    else:
         ledger.transition(
             payment,
-            PaymentState.UNKNOWN,
+            PaymentState(meaning.outcome.value),
             kind="asked",
-            changes=changes,
-            text=f"M-Pesa answered with the unknown code {code!r}.",
-            due_in=pause_before_next_look(payment),
+            text=meaning.sentence,
+            data={"result_code": meaning.code},
+            changes={**changes, "message": meaning.sentence[:300]},
         )
-    elif payment.result_code != code[:40]:
-        Payment.objects.filter(pk=payment.pk).update(**changes)
+
+
+def has_wrong_amount(payment: Payment) -> bool:
+    """Whether a callback in good order reported another amount than was asked for."""
+    return payment.events.filter(kind="wrong_amount").exists()
+
+
+def _doubt(payment: Payment, text: str, *, changes: dict[str, str]) -> None:
+    """Keep the payment unknown; past the last look, people take over."""
+    pause = pause_before_next_look(payment)
+    if payment.state == PaymentState.UNKNOWN:
+        if changes and payment.result_code != changes["result_code"]:
+            Payment.objects.filter(pk=payment.pk).update(**changes)
+        return
+    moved = ledger.transition(
+        payment, PaymentState.UNKNOWN, kind="asked", text=text, changes=changes, due_in=pause
+    )
+    if moved and pause is None:
+        ledger.flag(payment, GIVEN_UP)

@@ -59,6 +59,13 @@ def handle_claim(queue: Queue[Row], claim: Claim[Row], *, shift: Shift = ALONE) 
 
 
 def _outcome(queue: Queue[Row], row: Row) -> Outcome:
+    outcome = _attempt(queue, row)
+    if isinstance(outcome, Dead):
+        logger.error("Queue %s, row %s is dead: %s", queue.name, row.pk, safe_error(outcome.error))
+    return outcome
+
+
+def _attempt(queue: Queue[Row], row: Row) -> Outcome:
     if row.attempts > queue.max_attempts:
         # Its last attempt ended with the process: a row that kills workers must not go on.
         return Dead(row.work_error or "The worker stopped during the last attempt.")

@@ -36,7 +36,9 @@ class StkCallback:
 def decode_json(body: bytes) -> dict[str, Any]:
     """The body as an object, numbers kept exact; raises InvalidInput for anything else."""
     try:
-        data = json.loads(body, parse_float=Decimal, parse_constant=_refuse_constant)
+        # A name in another encoding must not cost the whole callback: Daraja sends it once.
+        text = body.decode(json.detect_encoding(body), "replace")
+        data = json.loads(text, parse_float=Decimal, parse_constant=_refuse_constant)
     except (ValueError, ArithmeticError, RecursionError):
         raise InvalidInput("body", "is not JSON.", code="malformed") from None
     if not isinstance(data, dict):

@@ -154,7 +154,7 @@ class DarajaClient:
 
         Raises ProviderError or TransportError with a text for the person who typed the keys.
         """
-        self._fetch_token(None)
+        self._door.renew_token(self._fetch_token)
         return f"Connected to {self.base_url}: the consumer key and secret are accepted."
 
     def _send(self, call: Call) -> Response:

@@ -175,6 +175,10 @@ _BY_CODE = {
 }
 
 
+# A proxy's word that it or the client gave up: what lay behind it is not known.
+GAVE_UP_WAITING = frozenset({408, 425, 499})
+
+
 def explain_error(status: int, code: str, message: str) -> ErrorMeaning:
     """What an error answer means, from its body first and its HTTP status second.
 
@@ -198,8 +202,7 @@ def explain_error(status: int, code: str, message: str) -> ErrorMeaning:
         return ErrorMeaning(code, Refusal.UNCERTAIN, "M-Pesa had a fault and gave no answer.")
     if status == 429:
         return ErrorMeaning(code or "429", Refusal.LATER, "M-Pesa asks to slow down.")
-    # 408 is a proxy's word that it gave up waiting: what lay behind it is not known.
-    if 400 <= status < 500 and status != 408:
+    if 400 <= status < 500 and status not in GAVE_UP_WAITING:
         text = _BY_CODE.get(code) or f"M-Pesa refused the request: {shown or f'HTTP {status}'}."
         return ErrorMeaning(code or str(status), Refusal.PERMANENT, text)
     return ErrorMeaning(
