@@ -32,7 +32,9 @@ class FileAwareEnv(environ.Env):  # type: ignore[misc]
 
 
 env = FileAwareEnv()
-environ.Env.read_env(str(BASE_DIR / ".env"))
+# The demo's throw-away installation must never reach what .env names.
+if not env.bool("BENGOERP_NO_DOTENV", default=False):
+    environ.Env.read_env(str(BASE_DIR / ".env"))
 
 DEBUG: bool = env.bool("DJANGO_DEBUG", default=False)
 DEV_DIR = BASE_DIR / ".dev"

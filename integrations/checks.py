@@ -9,12 +9,12 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register  # n
 from django.db import Error as DatabaseError
 from django.db import connections
 
+from integrations.callback_address import FORBIDDEN_WORDS
 from integrations.config.key_source import DatabaseKeySource
 from integrations.crypto import keyring
 from integrations.crypto.devkey import is_dev_key
 from integrations.crypto.keys import environment_keys, split_keys
 from integrations.exceptions import ConfigurationError, ConfigurationUnavailable
-from integrations.providers.mpesa.payloads import FORBIDDEN_WORDS
 from integrations.work import check_queues
 
 register(check_queues)

@@ -21,4 +21,6 @@ urlpatterns = [
     path("summary/", views.SummaryView.as_view(), name="integration-summary"),
     # Short on purpose: M-Pesa forbids its own name, among other words, in callback addresses.
     path("cb/<slug:route>/<str:token>/", callback, name="callback"),
+    # A redirect to the address with the slash would lose the callback.
+    path("cb/<slug:route>/<str:token>", callback),
 ]

@@ -8,6 +8,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db import Error as DatabaseError
 
 from integrations import registry
+from integrations.config.defaults import plain
 from integrations.config.shared import shared
 from integrations.config.snapshot import Snapshot
 from integrations.crypto import Secret
@@ -21,16 +22,16 @@ def describe_row(row: SettingsModel) -> dict[str, Any]:
     """The row as JSON-safe data; secrets as ciphertext."""
     values = row.config_values()
     tokens = {name: value.token for name, value in values.items() if isinstance(value, Secret)}
-    plain = {name: value for name, value in values.items() if name not in tokens}
+    others = {name: plain(value) for name, value in values.items() if name not in tokens}
     link = getattr(row, "integration", None)
     return {
         "row_id": row.pk,
         "shared": row.shared,
         "business": row.business,
         "active": link is None or link.is_active,
-        "environment": row.environment,
+        "environment": plain(row.environment),
         "hosts": list(row.secret_hosts),
-        "values": plain,
+        "values": others,
         "tokens": tokens,
     }
 

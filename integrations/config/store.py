@@ -11,7 +11,7 @@ from integrations.config.environment import environment_row
 from integrations.config.freshness import freshness
 from integrations.config.rows import describe_row, find_row, row_snapshot
 from integrations.config.snapshot import Snapshot
-from integrations.exceptions import ConfigurationError
+from integrations.exceptions import ConfigurationError, InvalidInput
 from integrations.models import Environment
 
 # Whatever went wrong with the stamp, nothing in memory is older than this many seconds.
@@ -35,6 +35,8 @@ def get_snapshot(slug: str, business: str = "") -> Snapshot:
     where the integration is strict; ConfigurationUnavailable when the settings can't be read.
     Never answers with defaults because a read failed.
     """
+    if type(business) is not str:
+        raise bad_business()
     stamp = freshness.current()
     if stamp is None:
         return _load(slug, business, None)
@@ -48,6 +50,11 @@ def get_snapshot(slug: str, business: str = "") -> Snapshot:
     return snapshot
 
 
+def bad_business() -> InvalidInput:
+    """What a business that is no key of the host ERP is refused with."""
+    return InvalidInput("business", "must be text of at most 64 printable characters.")
+
+
 def clear_cache() -> None:
     """Forget everything this process remembers; the next read asks the database."""
     _entries.clear()
@@ -55,6 +62,8 @@ def clear_cache() -> None:
 
 
 def _load(slug: str, business: str, stamp: str | None) -> Snapshot:
+    if len(business) > 64 or not business.isprintable():
+        raise bad_business()
     integration = registry.get_integration(slug)
     found = find_row(slug, business, stamp)
     if "values" in found:
@@ -77,7 +86,7 @@ def _load(slug: str, business: str, stamp: str | None) -> Snapshot:
         source="default",
         configured=False,
         active=False,
-        environment=Environment.SANDBOX,
+        environment=Environment.SANDBOX.value,
         hosts=frozenset(),
         values={name: value for name, value in values.items() if name not in secrets},
         tokens=dict.fromkeys(secrets, ""),

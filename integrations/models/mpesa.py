@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+import re
 from types import MappingProxyType
 from typing import Any
 
@@ -9,7 +11,9 @@ from django.core.exceptions import ValidationError
 from django.db import models
 
 from integrations import registry
+from integrations.callback_address import check_callback_base
 from integrations.crypto.fields import EncryptedTextField
+from integrations.exceptions import ConfigurationError
 from integrations.models.settings_model import (
     Environment,
     SettingsModel,
@@ -135,10 +139,25 @@ class MpesaSettings(SettingsModel):
             errors["short_code"] = "A short code has 5 to 7 digits."
         if self.transaction_type == TransactionType.TILL:
             errors.update(self._till_errors())
+        errors.update(self._callback_errors())
         if self.minimum_amount > self.maximum_amount:
             errors["minimum_amount"] = "The minimum is above the maximum."
         if errors:
             raise ValidationError(errors)
+
+    def _callback_errors(self) -> dict[str, str]:
+        errors = {}
+        if self.callback_base_url:
+            try:
+                check_callback_base(self.callback_base_url, self.environment)
+            except ConfigurationError as error:
+                errors["callback_base_url"] = error.message
+        for part in re.split(r"[,\s]+", self.callback_sources.strip()):
+            try:
+                ipaddress.ip_network(part or "0.0.0.0/0", strict=False)
+            except ValueError:
+                errors["callback_sources"] = f"{part[:40]!r} is no address and no network."
+        return errors
 
     def _till_errors(self) -> dict[str, str]:
         if not self.till_number:

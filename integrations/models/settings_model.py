@@ -105,6 +105,7 @@ class SettingsModel(models.Model):
         """Save with secrets bound, stamp changed and the change audited, in one transaction."""
         with transaction.atomic():
             before = self._stored(is_locked=True)
+            self._empty_nones()
             if before is None:
                 self._link()
             self.bind_secrets(before, written=kwargs.get("update_fields"))
@@ -184,6 +185,16 @@ class SettingsModel(models.Model):
                 dict.fromkeys(kept, f"{moved}: type this secret again."),
                 code="host_not_confirmed",
             )
+
+    def _empty_nones(self) -> None:
+        """The original's columns were nullable; its callers may pass None for "not set"."""
+        for field in self._meta.concrete_fields:
+            if (
+                not field.null
+                and getattr(self, field.attname) is None
+                and field.empty_strings_allowed
+            ):
+                setattr(self, field.attname, "")
 
     def _link(self) -> None:
         """Join the `Integrations` row of this name, so that its switch reaches this row."""

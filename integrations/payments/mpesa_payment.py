@@ -120,7 +120,7 @@ class MpesaPaymentService:
         if not text or len(text) > 100 or not text.isprintable():
             return False, "checkout_id: must be 1 to 100 printable characters.", None
         try:
-            config = get_snapshot("mpesa", stk.check_business(business))
+            config = get_snapshot("mpesa", business)
             payment = Payment.objects.filter(
                 provider="mpesa", environment=config.environment, checkout_id=text
             ).first()
@@ -148,6 +148,8 @@ def _query_answer(answer: QueryAnswer) -> Answer:
 
 def _in_transaction() -> bool:
     """Whether the caller holds a transaction that could undo a row we must have committed."""
+    if connection.connection is None:
+        return False  # Not connected yet; asking would connect, and may fail.
     if not connection.in_atomic_block:
         return not connection.get_autocommit()
     # Django marks the transaction that a TestCase wraps around a test; host tests may push.
@@ -155,7 +157,8 @@ def _in_transaction() -> bool:
 
 
 def _refused(text: str, *, code: str, **more: Any) -> Answer:
-    return False, text, {"code": code, "retry_safe": True, **more}
+    answer = {"payment_id": "", "state": "refused", "code": code, "retry_safe": True}
+    return False, text, {**answer, **more}
 
 
 def _answer(act: Any, request: stk.PushRequest, *, done: str) -> Answer:
@@ -193,11 +196,7 @@ def _answer_unstored(request: stk.PushRequest, *, done: str) -> Answer:
         try:
             found = Payment.objects.filter(public_id=request.public_id).first()
         except DatabaseError:
-            return (
-                False,
-                stk.IN_DOUBT,
-                {"code": "not_stored", "state": "unknown", "retry_safe": False},
-            )
+            return _refused(stk.IN_DOUBT, code="not_stored", state="unknown", retry_safe=False)
         if found is not None:
             return describe_answer(found, done=done, is_new=True)
     return _refused("The payment could not be stored; nothing was sent.", code="not_stored")

@@ -16,6 +16,7 @@ from django.db import IntegrityError, connection, transaction
 from django.urls import reverse
 from django.utils import timezone
 
+from integrations.callback_address import check_callback_base, check_callback_words
 from integrations.config import Snapshot, get_snapshot
 from integrations.exceptions import (
     ConfigurationError,
@@ -30,8 +31,6 @@ from integrations.payments import ledger
 from integrations.providers.mpesa.client import DarajaClient
 from integrations.providers.mpesa.payloads import (
     StkPush,
-    check_callback_base,
-    check_callback_words,
     check_stk_push,
 )
 from integrations.work import ring
@@ -75,7 +74,7 @@ def open_payment(request: PushRequest, *, sending: bool) -> tuple[Payment, str, 
     Raises InvalidInput, ConfigurationError, and RuntimeError where `sending` is asked for
     inside an open transaction.
     """
-    config = get_snapshot(PROVIDER, check_business(request.business))
+    config = get_snapshot(PROVIDER, request.business)
     push = check_stk_push(
         config,
         phone=request.phone,
@@ -85,6 +84,7 @@ def open_payment(request: PushRequest, *, sending: bool) -> tuple[Payment, str, 
         transaction_type=request.transaction_type,
     )
     config.require_usable()
+    config.as_dict()  # every secret opens, or DecryptionError says which one does not
     callback_url(config, "0" * 32)  # refused now rather than after the row is written
     key = _check_key(request.idempotency_key)
     token = secrets.token_hex(16)
@@ -133,13 +133,6 @@ def _check_key(key: str | None) -> str | None:
     if not isinstance(key, str) or not key.strip() or len(key) > 128 or not key.isprintable():
         raise InvalidInput("idempotency_key", "must be text of 1 to 128 printable characters.")
     return key
-
-
-def check_business(business: object) -> str:
-    """The host ERP's key of a business, "" for the installation; raises InvalidInput."""
-    if not isinstance(business, str) or len(business) > 64 or not business.isprintable():
-        raise InvalidInput("business", "must be text of at most 64 printable characters.")
-    return business
 
 
 def config_of(payment: Payment) -> Snapshot:

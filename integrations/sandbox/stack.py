@@ -42,6 +42,7 @@ def fresh_environment(folder: Path) -> dict[str, str]:
     environment = {name: os.environ[name] for name in kept if name in os.environ}
     return environment | {
         "DJANGO_SETTINGS_MODULE": "bengoerp.settings",
+        "BENGOERP_NO_DOTENV": "1",
         "DJANGO_DEBUG": "1",
         "DJANGO_LOG_LEVEL": "WARNING",
         "DJANGO_SECRET_KEY": secrets.token_urlsafe(50),
@@ -86,7 +87,7 @@ class LocalStack:
         self.environment["PUBLIC_BASE_URL"] = self.web_url
         self.environment["OUTBOUND_ALLOWED_HOSTS"] = self.sandbox_url.removeprefix("http://")
         gunicorn = ["-m", "gunicorn", "bengoerp.wsgi", "--bind", f"127.0.0.1:{port}"]
-        self._spawn("web", [*gunicorn, "--threads", "4", "--log-level", "warning"])
+        self._spawn("web", [*gunicorn, "--threads", "4", "--no-control-socket"])
         self._spawn("worker", ["manage.py", "worker"])
         self._wait_for("web", self._web_answers)
 

@@ -39,6 +39,8 @@ class DerivedMethods(type):
                 method = staticmethod(globals()[maker](match.group(1)))
                 setattr(cls, name, method)
                 return getattr(cls, name)
+        if _is_about_unbuilt(name):
+            return _never
         raise AttributeError(f"{cls.__name__} has no attribute {name!r}")
 
     def __dir__(cls) -> list[str]:
@@ -92,6 +94,17 @@ class IntegrationConfigService(metaclass=DerivedMethods):
             ConfigStamp.objects.touch()
         clear_cache()
         return True
+
+
+def _is_about_unbuilt(name: str) -> bool:
+    """Whether the name asks if a documented integration, not built yet, is configured or on."""
+    match = re.fullmatch(r"is_(\w+)_(?:configured|active)", name)
+    return match is not None and match.group(1) in registry.DOCUMENTED_SLUGS
+
+
+def _never(*, business: str = "") -> bool:  # noqa: ARG001 - the shape of its siblings
+    """Not built: never configured, never active."""
+    return False
 
 
 def _constant(name: str) -> dict[str, Any] | None:

@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
-from integrations.exceptions import ConfigurationError
-from integrations.providers.mpesa.payloads import (
+from integrations.callback_address import (
     FORBIDDEN_WORDS,
-    StkPush,
     check_callback_base,
     check_callback_words,
+)
+from integrations.exceptions import ConfigurationError
+from integrations.providers.mpesa.payloads import (
+    StkPush,
     clean_text,
     password_for,
     stk_push_body,

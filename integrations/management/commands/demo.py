@@ -140,8 +140,8 @@ class Command(BaseCommand):
         self._timeline(refused, expected="failed")
         self._say("6. Health, as the API answers it:")
         answer = visitor.health()
-        shown = json.dumps(answer["integrations"]["mpesa"], indent=2)
-        self._say("   " + shown.replace("\n", "\n   "))
+        for slug, status in answer["integrations"].items():
+            self._say(f"   {slug}: {json.dumps(status)}")
         if not answer["integrations"]["mpesa"]["connected"]:
             raise StackError("Health says that M-Pesa is not connected.")
 
@@ -174,6 +174,7 @@ def _kept_environment(folder: Path) -> dict[str, str]:
 
 def _write_environment(folder: Path, environment: dict[str, str]) -> None:
     names = (
+        "BENGOERP_NO_DOTENV",
         "DJANGO_DEBUG", "DJANGO_LOG_LEVEL", "DJANGO_SECRET_KEY", "CYPHER_KEY", "DATABASE_URL",
         "PUBLIC_BASE_URL", "OUTBOUND_ALLOWED_HOSTS",
     )  # fmt: skip
