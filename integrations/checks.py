@@ -10,6 +10,7 @@ from django.db import Error as DatabaseError
 from django.db import connections
 
 from integrations.callback_address import FORBIDDEN_WORDS
+from integrations.conf import hub_settings
 from integrations.config.key_source import DatabaseKeySource
 from integrations.crypto import keyring
 from integrations.crypto.devkey import is_dev_key
@@ -83,7 +84,7 @@ def check_bare_key(**_: Any) -> list[CheckMessage]:
 @register(Tags.security, deploy=True)
 def check_dev_key(**_: Any) -> list[CheckMessage]:
     """E013: a development key in CYPHER_KEY."""
-    if not any(is_dev_key(key) for key in split_keys(settings.CYPHER_KEY or "")):
+    if not any(is_dev_key(key) for key in split_keys(hub_settings.cypher_key)):
         return []
     return [
         Error("CYPHER_KEY is a development key.", hint=_KEY_HINT, id="integrations.E013"),
@@ -107,7 +108,7 @@ def check_transactions(**_: Any) -> list[CheckMessage]:
 @register(Tags.urls)
 def check_public_url(**_: Any) -> list[CheckMessage]:
     """W030: providers can't call back at PUBLIC_BASE_URL."""
-    url = settings.PUBLIC_BASE_URL
+    url = hub_settings.public_base_url
     if not url:
         problem = "PUBLIC_BASE_URL is not set: providers have nowhere to call back."
     elif any(word in url.lower() for word in FORBIDDEN_WORDS):

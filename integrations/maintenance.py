@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from django.conf import settings
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from integrations.conf import hub_settings
 from integrations.models import CallbackStatus, DomainEvent, InboundCallback, ProviderCall
 from integrations.work import WorkState
 
@@ -21,7 +21,7 @@ def purge_old_rows() -> int:
     What still waits for somebody (stored or doubted callbacks, undelivered events) stays; what
     was refused at the door, which anybody may send, goes. Returns how many rows went.
     """
-    before = timezone.now() - timedelta(days=settings.INTEGRATIONS_RETENTION_DAYS)
+    before = timezone.now() - timedelta(days=hub_settings.retention_days)
     finished = [CallbackStatus.PROCESSED, CallbackStatus.DUPLICATE]
     return (
         _purge(InboundCallback.objects.filter(received_at__lt=before, status__in=finished))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from django.conf import settings
-
 from integrations import events, registry, work
 from integrations.api.fields import register_secret_field
 from integrations.callbacks import process, receive
 from integrations.callbacks.routes import register_route
 from integrations.callbacks.stk import STK_ROUTE
+from integrations.conf import hub_settings
 from integrations.config.key_source import DatabaseKeySource
 from integrations.crypto import keyring
 from integrations.maintenance import purge_old_rows
@@ -34,12 +33,12 @@ def connect() -> None:
     register_route(STK_ROUTE)
     register_secret_field()
     _register_queues()
-    if settings.CELERY_BROKER_URL:
+    if hub_settings.celery_broker_url:
         work.set_doorbell(ring_celery)
 
 
 def _register_queues() -> None:
-    deadline = settings.INTEGRATIONS_DEADLINE_SECONDS
+    deadline = hub_settings.deadline_seconds
     for queue in (
         work.Queue(
             name=ledger.QUEUE,

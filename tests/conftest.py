@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -52,6 +54,12 @@ def wipe(self: object = None) -> None:
 def _has_rows(cursor: Any, table: str) -> bool:
     cursor.execute(f"SELECT 1 FROM {table} LIMIT 1")
     return cursor.fetchone() is not None
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove the run's folder, once, when all test processes are done."""
+    if not hasattr(config, "workerinput"):
+        shutil.rmtree(os.environ["TEST_DB_DIR"], ignore_errors=True)
 
 
 # Every test with real commits cleans only what it touched.

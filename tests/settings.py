@@ -30,14 +30,17 @@ STORAGES = {
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 WHITENOISE_USE_FINDERS = True
-STATIC_ROOT = Path(tempfile.mkdtemp(prefix="bengoerp-static-"))
+# One folder for the run, named to child processes; removed when the run ends.
+_folder = os.environ.get("TEST_DB_DIR") or tempfile.mkdtemp(prefix="bengoerp-tests-")
+os.environ["TEST_DB_DIR"] = _folder
+STATIC_ROOT = Path(_folder) / "static"
+STATIC_ROOT.mkdir(exist_ok=True)
 REST_FRAMEWORK = {**REST_FRAMEWORK, "DEFAULT_THROTTLE_CLASSES": []}
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 
 _worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # A file, not memory: the live server, the sandbox and child processes share it.
-    _folder = os.environ.setdefault("TEST_DB_DIR", tempfile.mkdtemp(prefix="bengoerp-tests-"))
     # pytest-django appends the xdist worker to the test name; child processes need it too.
     DATABASES["default"]["TEST"] = {"NAME": f"{_folder}/test.sqlite3"}
     _suffix = "" if _worker == "main" else f"_{_worker}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cryptography.fernet import InvalidToken, MultiFernet
-from django.conf import settings
 from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
@@ -13,6 +12,7 @@ from django.http import HttpRequest
 from integrations import registry
 from integrations.admin.badges import BADGE_CSS
 from integrations.admin.secret_form import SecretForm
+from integrations.conf import hub_settings
 from integrations.config.key_source import OWN_MODEL
 from integrations.crypto import Secret
 from integrations.crypto.keys import environment_keys, make_ring, split_keys
@@ -123,5 +123,5 @@ class AppSettingsAdmin(_ModelAdmin):
         return False
 
 
-if settings.INTEGRATIONS_APP_SETTINGS_MODEL == OWN_MODEL:
+if hub_settings.app_settings_model == OWN_MODEL:
     admin.site.register(AppSettings, AppSettingsAdmin)

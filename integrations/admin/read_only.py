@@ -22,7 +22,7 @@ else:
 class ReadOnlyAdmin(_ModelAdmin):
     """Rows that people read and the product writes: no add, change, delete, no actions."""
 
-    actions = None
+    actions: Any = None
     # Counting a big table twice for every page is not worth the number.
     show_full_result_count = False
     list_per_page = 50

@@ -7,6 +7,7 @@ from django.utils.safestring import SafeString
 
 from integrations.admin.badges import Badge
 from integrations.admin.read_only import ReadOnlyAdmin
+from integrations.admin.retry import RetryDeadAdmin
 from integrations.models import (
     AuditEntry,
     CallbackStatus,
@@ -29,13 +30,13 @@ CALL_TONES: dict[str, str] = {
 
 
 @admin.register(InboundCallback)
-class InboundCallbackAdmin(ReadOnlyAdmin):
+class InboundCallbackAdmin(RetryDeadAdmin):
     """Callbacks and what became of them. The body holds personal data and is not shown."""
 
     list_display = (
         "received_at", "route", "status_shown", "reason", "doubts", "reference", "source",
     )  # fmt: skip
-    list_filter = ("status", "route")
+    list_filter = ("status", "work_state", "route")
     search_fields = ("reference", "reason", "dedupe_key")
     fields = (
         "received_at", "route", "status_shown", "reason", "doubts", "reference", "dedupe_key",
@@ -96,7 +97,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
 
 
 @admin.register(DomainEvent)
-class DomainEventAdmin(ReadOnlyAdmin):
+class DomainEventAdmin(RetryDeadAdmin):
     """Events told to listeners, and those that still wait."""
 
     list_display = ("created_at", "event_type", "business", "work_state", "attempts", "work_error")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 from datetime import timedelta
 
-from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
 from integrations.callbacks.routes import CallbackRefused, CallbackRequest, CallbackRoute
+from integrations.conf import hub_settings
 from integrations.models import CallbackStatus, InboundCallback
 from integrations.work import WorkState, ring
 
@@ -94,4 +94,4 @@ def _store(
 
 def body_limit() -> int:
     """The largest body that is read, in bytes."""
-    return int(settings.INTEGRATIONS_CALLBACK_MAX_BYTES)
+    return hub_settings.callback_max_bytes

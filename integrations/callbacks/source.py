@@ -5,8 +5,9 @@ from __future__ import annotations
 import ipaddress
 import re
 
-from django.conf import settings
 from django.http import HttpRequest
+
+from integrations.conf import hub_settings
 
 _WITH_PORT = re.compile(r"\[([0-9A-Fa-f:.]+)\](?::[0-9]+)?|([0-9.]+):[0-9]+")
 
@@ -43,7 +44,9 @@ def _is_trusted(text: str) -> bool:
     address = _parse(text)
     if address is None:
         return False
-    return any(address in network for network in map(_network, settings.TRUSTED_PROXIES) if network)
+    return any(
+        address in network for network in map(_network, hub_settings.trusted_proxies) if network
+    )
 
 
 def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:

@@ -7,9 +7,9 @@ import os
 import threading
 import time
 
-from django.conf import settings
 from django.db import Error as DatabaseError
 
+from integrations.conf import hub_settings
 from integrations.exceptions import ConfigurationUnavailable
 from integrations.models.stamp import ConfigStamp, commits_seen, is_writing
 
@@ -52,7 +52,7 @@ class Freshness:
                     "The settings can't be read: the database does not answer."
                 ) from error
             self._commits = commits
-            self._next_check = time.monotonic() + settings.INTEGRATIONS_STAMP_SECONDS
+            self._next_check = time.monotonic() + hub_settings.stamp_seconds
             return self._token
 
     def renew_lock(self) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from django.apps import apps
-from django.conf import settings
 from django.core.exceptions import FieldError
 from django.db import Error as DatabaseError
 
+from integrations.conf import hub_settings
 from integrations.config.freshness import version
 from integrations.crypto import Secret
 from integrations.crypto.keyring import unwrap_key
@@ -41,7 +41,7 @@ class DatabaseKeySource:
         return bool(token) and _looks_bare(token)
 
     def _stored(self) -> object:
-        label = settings.INTEGRATIONS_APP_SETTINGS_MODEL
+        label = hub_settings.app_settings_model
         try:
             model = apps.get_model(label)
             return (

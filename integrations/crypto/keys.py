@@ -10,6 +10,7 @@ import re
 from cryptography.fernet import Fernet, MultiFernet
 from django.conf import settings
 
+from integrations.conf import hub_settings
 from integrations.crypto.devkey import generate_dev_key, is_dev_key, read_or_create
 from integrations.exceptions import ConfigurationError
 
@@ -64,8 +65,8 @@ def environment_keys() -> list[str]:
     Under DEBUG a missing key is generated once per checkout and kept in a file. Raises
     ConfigurationError for a key that must not be used.
     """
-    keys = split_keys(getattr(settings, "CYPHER_KEY", "") or "")
-    path = getattr(settings, "CYPHER_DEV_KEY_FILE", None)
+    keys = split_keys(hub_settings.cypher_key)
+    path = hub_settings.cypher_dev_key_file
     if not keys and settings.DEBUG and path:
         keys = [read_or_create(path, generate_dev_key)]
     return [check_key(key, "CYPHER_KEY") for key in keys]

@@ -50,10 +50,18 @@ class Integrations(models.Model):
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
         """Delete with its settings rows."""
         with transaction.atomic():
+            for row in self._settings_rows():
+                AuditEntry.objects.record("settings.deleted", target=row, business=row.business)
             AuditEntry.objects.record("integration.deleted", target=self)
             answer = super().delete(*args, **kwargs)
             ConfigStamp.objects.touch()
             return answer
+
+    def _settings_rows(self) -> list[Any]:
+        """The settings rows that go with this one; the cascade itself tells nobody."""
+        models_ = (registry.settings_model(item.slug) for item in registry.integrations())
+        linked = (model for model in models_ if hasattr(model, "integration"))
+        return [row for model in linked for row in model._default_manager.filter(integration=self)]
 
     def _changed_fields(self, before: Integrations | None) -> list[str]:
         names = ("name", "integration_type", "is_active", "is_default")

@@ -9,8 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from django.conf import settings
-
+from integrations.conf import hub_settings
 from integrations.exceptions import ConfigurationError, TransportError
 
 DEFAULT_RATE = (10.0, 20.0)
@@ -21,8 +20,7 @@ def configured_rate(provider: str) -> tuple[float, float]:
 
     Raises ConfigurationError for a rate at which nothing could ever be sent.
     """
-    rates: dict[str, tuple[float, float]] = getattr(settings, "INTEGRATIONS_RATE_LIMITS", {})
-    per_second, burst = rates.get(provider, DEFAULT_RATE)
+    per_second, burst = hub_settings.rate_limits.get(provider, DEFAULT_RATE)
     if per_second <= 0 or burst < 1:
         raise ConfigurationError(
             f"INTEGRATIONS_RATE_LIMITS: {provider} needs a rate above 0 and a burst of at least 1."

@@ -10,12 +10,12 @@ from typing import Any
 
 import certifi
 import requests
-from django.conf import settings
 from requests.adapters import HTTPAdapter
 from requests.cookies import RequestsCookieJar
 from urllib3.poolmanager import ProxyManager
 from urllib3.util.ssl_ import create_urllib3_context
 
+from integrations.conf import hub_settings
 from integrations.exceptions import ConfigurationError
 from integrations.outbound.connections import pool_classes
 from integrations.outbound.guard import refuse_forbidden_literal
@@ -110,13 +110,13 @@ os.register_at_fork(after_in_child=sessions.forget)
 
 
 def proxies(url: str) -> dict[str, str]:
-    """The proxy of settings.OUTBOUND_PROXY for `url`, or none; the environment has no say.
+    """The proxy of OUTBOUND_PROXY for `url`, or none; the environment has no say.
 
     OUTBOUND_ALLOWED_HOSTS are machines of ours, called directly. The proxy looks names up, so
     only addresses can still be judged here. Raises ConfigurationError for anything but an
     http:// proxy, TransportError (code "blocked_address") for a forbidden address in `url`.
     """
-    proxy = str(settings.OUTBOUND_PROXY)
+    proxy = hub_settings.outbound_proxy
     place = host_port(url)
     if not proxy or place in allowed_hosts():
         return {}

@@ -10,10 +10,10 @@ import re
 from urllib.parse import SplitResult, urlsplit
 
 import idna
-from django.conf import settings
 from urllib3.exceptions import HTTPError
 from urllib3.util import parse_url
 
+from integrations.conf import hub_settings
 from integrations.exceptions import ConfigurationError, InvalidInput
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
@@ -95,12 +95,12 @@ def host_port(url: str) -> str:
 
 
 def allowed_hosts() -> frozenset[str]:
-    """The operator's exceptions, settings.OUTBOUND_ALLOWED_HOSTS, read at call time.
+    """The operator's exceptions, OUTBOUND_ALLOWED_HOSTS, read at call time.
 
     Raises ConfigurationError for an entry that isn't an exact host:port.
     """
     entries = set()
-    for entry in settings.OUTBOUND_ALLOWED_HOSTS:
+    for entry in hub_settings.outbound_allowed_hosts:
         host, _, port = entry.strip().rpartition(":")
         try:
             entries.add(join_host(canonical_host(host.strip("[]")), int(port)))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import logging
 import secrets
 
-from django.conf import settings
 from django.utils import timezone
 
+from integrations.conf import hub_settings
 from integrations.exceptions import IntegrationError, TransportError
 from integrations.models import Payment, PaymentState
 from integrations.payments import ledger, stk, stk_query
@@ -44,7 +44,7 @@ def _send(payment: Payment) -> Outcome:
         # This process slept past its claim. Nothing was sent, so somebody may still send it.
         return Again(delay_seconds=0, count_attempt=False)
     age = (timezone.now() - payment.created_at).total_seconds()
-    if age > settings.INTEGRATIONS_ENQUEUED_SECONDS:
+    if age > hub_settings.enqueued_seconds:
         stk.fail(payment, TOO_OLD, code="too_old", retry_safe=True)
         return Kept()
     token = secrets.token_hex(16)

@@ -10,13 +10,13 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.conf import settings
 from django.db import Error as DatabaseError
 from django.db import IntegrityError, connection, transaction
 from django.urls import reverse
 from django.utils import timezone
 
 from integrations.callback_address import check_callback_base, check_callback_words
+from integrations.conf import hub_settings
 from integrations.config import Snapshot, get_snapshot
 from integrations.exceptions import (
     ConfigurationError,
@@ -94,7 +94,7 @@ def open_payment(request: PushRequest, *, sending: bool) -> tuple[Payment, str, 
             state=PaymentState.SENDING,
             sent_at=timezone.now(),
             callback_digest=digest_of(token),
-            **ledger.claimed_by_caller(settings.INTEGRATIONS_LEASE_SECONDS),
+            **ledger.claimed_by_caller(hub_settings.lease_seconds),
         )
     try:
         with transaction.atomic(durable=sending):
@@ -171,7 +171,7 @@ def _existing(values: dict[str, Any], key: str | None) -> Payment:
 
 def callback_url(config: Snapshot, token: str) -> str:
     """The per-payment callback address; raises ConfigurationError where M-Pesa would refuse it."""
-    base = str(config.values["callback_base_url"] or settings.PUBLIC_BASE_URL)
+    base = str(config.values["callback_base_url"] or hub_settings.public_base_url)
     path = reverse("integrations:callback", args=[CALLBACK_ROUTE, token])
     url = check_callback_base(base, config.environment) + path
     check_callback_words(url)
@@ -285,7 +285,7 @@ def doubt(payment: Payment, text: str, *, code: str) -> None:
 
 def sending_deadline(started: float) -> float:
     """The monotonic instant after which a push claimed at `started` must not be sent."""
-    return started + float(settings.INTEGRATIONS_DEADLINE_SECONDS)
+    return started + hub_settings.deadline_seconds
 
 
 def push_now(request: PushRequest) -> tuple[Payment, bool]:

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from random import SystemRandom
 from typing import Any, Generic, TypeVar
 
-from django.conf import settings
-
+from integrations.conf import hub_settings
 from integrations.exceptions import ConfigurationError
 from integrations.work.models import LeasedWork
 
@@ -112,7 +111,7 @@ class Queue(Generic[Row]):
         """Seconds that a claim lasts."""
         if self.lease_seconds is not None:
             return self.lease_seconds
-        return float(settings.INTEGRATIONS_LEASE_SECONDS)
+        return hub_settings.lease_seconds
 
 
 _queues: dict[str, Queue[Any]] = {}

@@ -8,8 +8,7 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from time import monotonic
 
-from django.conf import settings
-
+from integrations.conf import hub_settings
 from integrations.work import doorbell
 from integrations.work.periodic import run_next_periodic
 from integrations.work.pool import Pool
@@ -46,7 +45,7 @@ class Worker:
 
     def run(self) -> None:
         """Work until `stop()`; returns when what was in hand is finished."""
-        poll = float(settings.INTEGRATIONS_POLL_SECONDS)
+        poll = hub_settings.poll_seconds
         doorbell.listen(self._bell.put)
         try:
             while not self._stop.is_set():

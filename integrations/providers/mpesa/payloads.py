@@ -12,8 +12,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.conf import settings
-
+from integrations.conf import hub_settings
 from integrations.config import Snapshot
 from integrations.exceptions import ConfigurationError, InvalidInput
 from integrations.models import TransactionType
@@ -108,7 +107,7 @@ def _check_description(value: object) -> str:
         raise InvalidInput("description", "has control characters.", code="invalid_description")
     if len(text) <= DESCRIPTION_LENGTH:
         return text
-    if getattr(settings, "INTEGRATIONS_MPESA_SHORTEN_DESCRIPTION", False):
+    if hub_settings.mpesa_shorten_description:
         return text[:DESCRIPTION_LENGTH].rstrip()
     raise InvalidInput(
         "description",

@@ -1,0 +1,176 @@
+"""The settings of this product, in one place: name, default, type.
+
+Each is read when it is asked for: from Django's settings where the project defines the name, else
+from the environment variable of that name (also NAME_FILE), else the default. So a host project
+defines only what it changes. Names and meanings: docs/reference/settings.md.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Generic, TypeVar, overload
+
+from django.conf import settings
+
+from integrations.exceptions import ConfigurationError
+
+T = TypeVar("T")
+_UNDEFINED = object()
+_ON = frozenset({"true", "on", "ok", "y", "yes", "1"})
+_OFF = frozenset({"false", "off", "n", "no", "0"})
+
+
+def read_variable(name: str) -> str | None:
+    """The variable, or the text of the file that NAME_FILE points at; None where unset.
+
+    Raises ConfigurationError for a file that can't be read.
+    """
+    path = os.environ.get(f"{name}_FILE")
+    if path:
+        try:
+            return Path(path).read_text().strip()
+        except OSError as error:
+            raise ConfigurationError(f"{name}_FILE can't be read: {error.strerror}.") from None
+        except UnicodeDecodeError:
+            raise ConfigurationError(f"{name}_FILE does not hold text.") from None
+    return os.environ.get(name)
+
+
+def _text(value: Any) -> str:
+    return str(value or "").strip()
+
+
+def _address(value: Any) -> str:
+    return _text(value).rstrip("/")
+
+
+def _switch(value: Any) -> bool:
+    if not isinstance(value, str):
+        return bool(value)
+    word = value.strip().lower()
+    if word not in _ON | _OFF:
+        raise ValueError
+    return word in _ON
+
+
+def _list(value: Any) -> list[str]:
+    parts = value.split(",") if isinstance(value, str) else value or ()
+    return [str(part).strip() for part in parts if str(part).strip()]
+
+
+def _rates(value: Any) -> dict[str, tuple[float, float]]:
+    rates = json.loads(value) if isinstance(value, str) else value or {}
+    if not isinstance(rates, Mapping):
+        raise TypeError
+    return {str(slug): (float(rate), float(burst)) for slug, (rate, burst) in rates.items()}
+
+
+class Setting(Generic[T]):
+    """One name: its default, and how a text or a Python value of it is understood."""
+
+    def __init__(self, name: str, default: T, parse: Callable[[Any], T], meaning: str) -> None:
+        self.name = name
+        self.default = default
+        self.__doc__ = meaning
+        self._parse = parse
+
+    @overload
+    def __get__(self, owner: None, kind: Any) -> Setting[T]: ...
+    @overload
+    def __get__(self, owner: object, kind: Any) -> T: ...
+    def __get__(self, owner: object | None, kind: Any) -> Setting[T] | T:
+        return self if owner is None else self.read()
+
+    def read(self) -> T:
+        """The present value. Raises ConfigurationError naming the setting, never its value."""
+        value = getattr(settings, self.name, _UNDEFINED)
+        if value is _UNDEFINED:
+            # Deployments pass on what they don't set: an empty variable is as good as none.
+            value = read_variable(self.name) or _UNDEFINED
+        if value is _UNDEFINED:
+            return self.default
+        try:
+            return self._parse(value)
+        except (TypeError, ValueError):
+            raise ConfigurationError(f"{self.name} has a value that does not fit it.") from None
+
+
+class HubSettings:
+    """Every setting as a typed attribute, read anew at each use."""
+
+    app_settings_model = Setting(
+        "INTEGRATIONS_APP_SETTINGS_MODEL",
+        "integrations.AppSettings",
+        _text,
+        "The model whose `cypher_key` holds the database's key.",
+    )
+    stamp_seconds = Setting(
+        "INTEGRATIONS_STAMP_SECONDS", 1.0, float, "How long remembered settings may be trusted."
+    )
+    lease_seconds = Setting(
+        "INTEGRATIONS_LEASE_SECONDS", 60.0, float, "How long a worker or a sender holds a row."
+    )
+    deadline_seconds = Setting(
+        "INTEGRATIONS_DEADLINE_SECONDS", 25.0, float, "The longest for one piece of work."
+    )
+    enqueued_seconds = Setting(
+        "INTEGRATIONS_ENQUEUED_SECONDS", 900.0, float, "After this a queued push is not sent."
+    )
+    poll_seconds = Setting(
+        "INTEGRATIONS_POLL_SECONDS", 0.25, float, "Between two looks of a worker."
+    )
+    callback_max_bytes = Setting(
+        "INTEGRATIONS_CALLBACK_MAX_BYTES", 65536, int, "The largest callback body that is read."
+    )
+    retention_days = Setting(
+        "INTEGRATIONS_RETENTION_DAYS", 90, int, "Age at which finished rows are deleted."
+    )
+    rate_limits = Setting(
+        "INTEGRATIONS_RATE_LIMITS",
+        dict[str, tuple[float, float]](),
+        _rates,
+        "Calls per second and burst by provider; as text JSON such as {'mpesa': [10, 20]}.",
+    )
+    mpesa_shorten_description = Setting(
+        "INTEGRATIONS_MPESA_SHORTEN_DESCRIPTION",
+        False,
+        _switch,
+        "Cut payment descriptions to M-Pesa's length instead of refusing longer ones.",
+    )
+    celery_broker_url = Setting(
+        "CELERY_BROKER_URL", "", _text, "Where due work is announced, if anywhere."
+    )
+    public_base_url = Setting(
+        "PUBLIC_BASE_URL", "", _address, "The public address below which providers call back."
+    )
+    outbound_allowed_hosts = Setting(
+        "OUTBOUND_ALLOWED_HOSTS", list[str](), _list, "host:port entries exempt from the rules."
+    )
+    outbound_proxy = Setting("OUTBOUND_PROXY", "", _text, "A proxy for calls to providers.")
+    trusted_proxies = Setting(
+        "TRUSTED_PROXIES", list[str](), _list, "Own proxies, believed about X-Forwarded-For."
+    )
+    cypher_key = Setting("CYPHER_KEY", "", _text, "Fernet keys; the first one encrypts.")
+
+    @property
+    def cypher_dev_key_file(self) -> Path | None:
+        """Where DEBUG keeps its generated key: CYPHER_DEV_KEY_FILE of the project's settings.
+
+        By default `.dev/cypher_key` below its BASE_DIR; None without one.
+        """
+        path = getattr(settings, "CYPHER_DEV_KEY_FILE", _UNDEFINED)
+        if path is not _UNDEFINED:
+            return Path(path) if path else None
+        base = getattr(settings, "BASE_DIR", None)
+        return Path(base) / ".dev" / "cypher_key" if base else None
+
+
+def declared() -> list[Setting[Any]]:
+    """Every setting of `HubSettings` that the environment may set."""
+    return [item for item in vars(HubSettings).values() if isinstance(item, Setting)]
+
+
+hub_settings = HubSettings()
