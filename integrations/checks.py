@@ -10,7 +10,7 @@ from django.db import Error as DatabaseError
 from django.db import connections
 
 from integrations.callback_address import FORBIDDEN_WORDS
-from integrations.conf import hub_settings
+from integrations.conf import declared, hub_settings
 from integrations.config.key_source import DatabaseKeySource
 from integrations.crypto import keyring
 from integrations.crypto.devkey import is_dev_key
@@ -19,6 +19,19 @@ from integrations.exceptions import ConfigurationError, ConfigurationUnavailable
 from integrations.work import check_queues
 
 register(check_queues)
+
+
+@register()
+def check_settings(**_: Any) -> list[CheckMessage]:
+    """E002: a setting of this product has a value that can't be used."""
+    found: list[CheckMessage] = []
+    for setting in declared():
+        try:
+            setting.read()
+        except ConfigurationError as error:
+            hint = f"Correct {setting.name} in the project's settings or in the environment."
+            found.append(Error(error.message, hint=hint, id="integrations.E002"))
+    return found
 
 
 @register(Tags.security)
@@ -84,7 +97,11 @@ def check_bare_key(**_: Any) -> list[CheckMessage]:
 @register(Tags.security, deploy=True)
 def check_dev_key(**_: Any) -> list[CheckMessage]:
     """E013: a development key in CYPHER_KEY."""
-    if not any(is_dev_key(key) for key in split_keys(hub_settings.cypher_key)):
+    try:
+        keys = split_keys(hub_settings.cypher_key)
+    except ConfigurationError:  # E002 tells
+        return []
+    if not any(is_dev_key(key) for key in keys):
         return []
     return [
         Error("CYPHER_KEY is a development key.", hint=_KEY_HINT, id="integrations.E013"),
@@ -108,7 +125,10 @@ def check_transactions(**_: Any) -> list[CheckMessage]:
 @register(Tags.urls)
 def check_public_url(**_: Any) -> list[CheckMessage]:
     """W030: providers can't call back at PUBLIC_BASE_URL."""
-    url = hub_settings.public_base_url
+    try:
+        url = hub_settings.public_base_url
+    except ConfigurationError:  # E002 tells
+        return []
     if not url:
         problem = "PUBLIC_BASE_URL is not set: providers have nowhere to call back."
     elif any(word in url.lower() for word in FORBIDDEN_WORDS):

@@ -18,7 +18,7 @@ from django.conf import settings
 from integrations.exceptions import ConfigurationError
 
 T = TypeVar("T")
-_UNDEFINED = object()
+_UNDEFINED: Any = object()
 _ON = frozenset({"true", "on", "ok", "y", "yes", "1"})
 _OFF = frozenset({"false", "off", "n", "no", "0"})
 

@@ -8,7 +8,7 @@ from integrations.callbacks import process, receive
 from integrations.callbacks.routes import register_route
 from integrations.callbacks.stk import STK_ROUTE
 from integrations.conf import hub_settings
-from integrations.config.key_source import DatabaseKeySource
+from integrations.config.key_source import OWN_MODEL, DatabaseKeySource, watch_key_model
 from integrations.crypto import keyring
 from integrations.maintenance import purge_old_rows
 from integrations.models import (
@@ -33,6 +33,9 @@ def connect() -> None:
     register_route(STK_ROUTE)
     register_secret_field()
     _register_queues()
+    label = hub_settings.app_settings_model
+    if label.lower() != OWN_MODEL.lower():
+        watch_key_model(label)
     if hub_settings.celery_broker_url:
         work.set_doorbell(ring_celery)
 

@@ -6,29 +6,15 @@ empty variable is as good as none: deployments pass on what they don't set.
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db.models import BooleanField
 
 from integrations import registry
+from integrations.conf import read_variable
 from integrations.exceptions import ConfigurationError
 from integrations.models import SettingsModel
-
-
-def read_variable(name: str) -> str | None:
-    """The variable, or the text of the file that NAME_FILE points at; None where unset."""
-    path = os.environ.get(f"{name}_FILE")
-    if path:
-        try:
-            return Path(path).read_text().strip()
-        except OSError as error:
-            raise ConfigurationError(f"{name}_FILE can't be read: {error.strerror}.") from None
-        except UnicodeDecodeError:
-            raise ConfigurationError(f"{name}_FILE does not hold text.") from None
-    return os.environ.get(name)
 
 
 def _parse(field: Any, text: str) -> Any:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
+from typing import Any
 
 from django.apps import apps
 from django.core.exceptions import FieldError
 from django.db import Error as DatabaseError
+from django.db import transaction
+from django.db.models.signals import post_delete, post_save
 
 from integrations.conf import hub_settings
 from integrations.config.freshness import version
 from integrations.crypto import Secret
-from integrations.crypto.keyring import unwrap_key
+from integrations.crypto.keyring import keyring, unwrap_key
 from integrations.crypto.keys import environment_keys, split_keys
 from integrations.exceptions import ConfigurationError, ConfigurationUnavailable
+from integrations.models import ConfigStamp
 
+logger = logging.getLogger(__name__)
 OWN_MODEL = "integrations.AppSettings"
 
 
@@ -59,6 +65,33 @@ class DatabaseKeySource:
             raise ConfigurationUnavailable(
                 "The encryption key can't be read: the database does not answer."
             ) from error
+
+
+def watch_key_model(label: str) -> None:
+    """Have every process reread its keys when a row of a host's key model changes.
+
+    The model may be loaded later. A label that names none is refused when its key is read.
+    """
+    for signal in (post_save, post_delete):
+        try:
+            signal.connect(reread_keys, sender=label, dispatch_uid=f"integrations.key.{label}")
+        except ValueError:
+            return
+
+
+def reread_keys(**_: Any) -> None:
+    """Change the stamp in the transaction of the change, and forget the keyring on commit.
+
+    Raises nothing of the database's: a host's row is saved although our tables may not exist
+    yet, and keyrings are reread after a minute in any case.
+    """
+    try:
+        with transaction.atomic():
+            ConfigStamp.objects.touch()
+            transaction.on_commit(keyring.forget, robust=True)
+    except DatabaseError as error:
+        logger.warning("the key row changed and the stamp did not (%s)", type(error).__name__)
+        keyring.forget()
 
 
 def _host_keys(stored: str) -> list[str]:

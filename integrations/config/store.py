@@ -52,7 +52,9 @@ def get_snapshot(slug: str, business: str = "") -> Snapshot:
 
 def bad_business() -> InvalidInput:
     """What a business that is no key of the host ERP is refused with."""
-    return InvalidInput("business", "must be text of at most 64 printable characters.")
+    return InvalidInput(
+        "business", "must be text of at most 64 printable characters.", code="unknown_business"
+    )
 
 
 def clear_cache() -> None:

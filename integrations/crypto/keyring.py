@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -17,6 +18,9 @@ from django.utils.crypto import salted_hmac
 
 from integrations.crypto.keys import check_key, environment_keys, make_ring, split_keys
 from integrations.exceptions import ConfigurationError, DecryptionError, InvalidInput
+
+# The version can't tell of everything, such as a bulk update of a host's own key row.
+REREAD_SECONDS = 60.0
 
 
 class KeySource(Protocol):
@@ -45,10 +49,14 @@ class EnvironmentOnly:
 class _Loaded:
     ring: MultiFernet
     version: str
+    reread_at: float
 
 
 class Keyring:
-    """Encrypts and decrypts text with the present keys. Thread-safe; safe to fork."""
+    """Encrypts and decrypts text with the present keys. Thread-safe; safe to fork.
+
+    Keys are reread when the source's version changes, and every REREAD_SECONDS.
+    """
 
     def __init__(self) -> None:
         self._source: KeySource = EnvironmentOnly()
@@ -96,13 +104,17 @@ class Keyring:
     def _ring(self) -> MultiFernet:
         version = self._source.version()
         loaded = self._loaded
-        if loaded is not None and loaded.version == version:
+        if loaded is not None and self._is_current(loaded, version):
             return loaded.ring
         with self._lock:
             loaded = self._loaded
-            if loaded is None or loaded.version != version:
-                loaded = self._loaded = _Loaded(self._load(), version)
+            if loaded is None or not self._is_current(loaded, version):
+                reread_at = time.monotonic() + REREAD_SECONDS
+                loaded = self._loaded = _Loaded(self._load(), version, reread_at)
             return loaded.ring
+
+    def _is_current(self, loaded: _Loaded, version: str) -> bool:
+        return loaded.version == version and time.monotonic() < loaded.reread_at
 
     def renew_lock(self) -> None:
         """After fork: another thread of the parent may have held it."""

@@ -118,7 +118,11 @@ class Client:
 
     def _refuse_unsafe(self, call: Call) -> None:
         refuse_masks(call)
-        if check_url(call.url) not in self.hosts:
+        self.require_host(call.url)
+
+    def require_host(self, url: str) -> None:
+        """Raise ConfigurationError unless the credentials were entered for this URL's host."""
+        if check_url(url) not in self.hosts:
             raise ConfigurationError(
                 f"The {self.provider} credentials were not entered for this host. "
                 "Enter the secrets again to confirm it.",

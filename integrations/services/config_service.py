@@ -14,7 +14,7 @@ from django.db import transaction
 
 from integrations import registry
 from integrations.config import clear_cache, default_config, get_snapshot
-from integrations.exceptions import ConfigurationError, ConfigurationUnavailable
+from integrations.exceptions import ConfigurationError, ConfigurationUnavailable, InvalidInput
 from integrations.health import all_status, check_integration
 from integrations.models import ConfigStamp, Integrations
 
@@ -156,5 +156,5 @@ def _ask(slug: str, business: str, question: str) -> bool:
         return bool(getattr(get_snapshot(slug, business), question))
     except ConfigurationUnavailable:
         raise
-    except ConfigurationError:
+    except (ConfigurationError, InvalidInput):
         return False

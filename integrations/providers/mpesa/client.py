@@ -154,6 +154,7 @@ class DarajaClient:
 
         Raises ProviderError or TransportError with a text for the person who typed the keys.
         """
+        self._door.require_host(self.base_url)
         self._door.renew_token(self._fetch_token)
         return f"Connected to {self.base_url}: the consumer key and secret are accepted."
 
