@@ -51,7 +51,7 @@ def _mark(row: InboundCallback, verdict: Verdict) -> Outcome:
         if waited < verdict.patience_seconds:
             pause = verdict.delay_seconds
             return Again(delay_seconds=pause, error=verdict.reason, count_attempt=False)
-        verdict = Quarantine(verdict.reason, row.reference)
+        verdict = Quarantine(verdict.reason, verdict.reference)
     if isinstance(verdict, Settled):
         status = CallbackStatus.PROCESSED
         if _is_settled(row, verdict.dedupe_key):

@@ -88,6 +88,7 @@ class TryLater:
     reason: str
     delay_seconds: float = 2.0
     patience_seconds: float = 30.0
+    reference: str = ""
 
 
 # What a route's handler says of a stored callback.

@@ -43,6 +43,15 @@ CALLBACK_ROUTE = "stk"
 FIRST_LOOK = 15.0
 # Waits between tries to store an acceptance: without its id a payment can't be asked about.
 STORE_PAUSES = (0.1, 0.4)
+# Columns that a repeated idempotency key must agree in, and their names for people.
+SAME = (
+    ("product", "product"),
+    ("amount", "amount"),
+    ("phone", "phone"),
+    ("account_reference", "account reference"),
+    ("party_b", "receiving number"),
+    ("transaction_type", "transaction type"),
+)
 IN_DOUBT = "The outcome is not known yet. Don't send it again: it is being asked about."
 
 
@@ -157,12 +166,11 @@ def _existing(values: dict[str, Any], key: str | None) -> Payment:
     ).first()
     if key is None or found is None:
         raise IntegrationError("The payment could not be stored.", code="not_stored")
-    same = ("product", "amount", "phone", "account_reference", "party_b", "transaction_type")
-    changed = [name for name in same if getattr(found, name) != values[name]]
+    changed = [name for column, name in SAME if getattr(found, column) != values[column]]
     if changed:
         raise InvalidInput(
             "idempotency_key",
-            f"was already used for a payment with another {changed[0].replace('_', ' ')}.",
+            f"was already used for a payment with another {changed[0]}.",
             code="idempotency_mismatch",
             payment_id=str(found.public_id),
         )

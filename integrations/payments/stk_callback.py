@@ -160,12 +160,14 @@ def _needs_confirmation(payment: Payment) -> bool:
     if payment.state in REVISABLE and _ended_by_query(payment):
         return True
     try:
-        limit = get_snapshot(payment.provider, payment.business).values["confirm_above"]
+        config = get_snapshot(payment.provider, payment.business)
     except ConfigurationUnavailable:
         raise
     except ConfigurationError:
         return True
-    return limit is not None and payment.amount > limit
+    limit = config.values["confirm_above"]
+    # Code defaults answer for an installation whose row was deleted: nobody set that limit.
+    return config.source == "default" or (limit is not None and payment.amount > limit)
 
 
 def _ended_by_query(payment: Payment) -> bool:
@@ -186,6 +188,7 @@ def _await_confirmation(payment: Payment, told: StkCallback, doubts: str) -> Try
         f"{doubts} Waits for M-Pesa's own confirmation.".strip(),
         delay_seconds=CONFIRM_PAUSE,
         patience_seconds=CONFIRM_PATIENCE,
+        reference=str(payment.public_id),
     )
 
 

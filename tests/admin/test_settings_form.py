@@ -221,3 +221,31 @@ def test_the_page_shows_where_callbacks_will_come(page: SettingsPage, settings: 
     settings.PUBLIC_BASE_URL = ""
     assert "[secret of the payment]" not in page.html()
     assert "PUBLIC_BASE_URL" in page.html()
+
+
+def test_a_new_callback_address_asks_for_the_secrets_again(
+    page: SettingsPage, row: MpesaSettings
+) -> None:
+    address = "https://erp.example.ke"
+    html = page.save(callback_base_url=address).content.decode()
+    words = "The callback base url was changed: type this secret again."
+    assert html.count(words) == len(SECRETS)
+    assert page.save(callback_base_url=address, **SECRETS).status_code == 302
+    assert MpesaSettings.objects.get(pk=row.pk).callback_base_url == address
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("callback_base_url", "https://mpesa.example.ke", "forbids the word"),
+        ("callback_base_url", "https://me:pw@erp.example.ke", "plain address without login"),
+        ("callback_sources", "196.201.214.200 nonsense", "is no address and no network"),
+    ],
+)
+def test_callback_settings_that_cannot_work_are_refused_by_field(
+    page: SettingsPage, row: MpesaSettings, field: str, value: str, words: str
+) -> None:
+    response = page.save(**{field: value, **SECRETS})
+    assert response.status_code == 200
+    assert words in str(response.context["errors"])
+    assert getattr(MpesaSettings.objects.get(pk=row.pk), field) == getattr(row, field)

@@ -12,10 +12,13 @@ from cryptography.fernet import Fernet
 from django.urls import reverse
 from django.utils.dateparse import parse_datetime
 from rest_framework.test import APIClient
+from rest_framework.views import APIView
 
-from integrations.api.recent import FRESH_SECONDS, RecentStatus
+from integrations.api.recent import FRESH_SECONDS, RecentStatus, recent
+from integrations.api.throttles import AnonThrottle, UserThrottle
 from integrations.crypto import keyring
 from integrations.models import AuditEntry, Integrations, MpesaSettings
+from integrations.payments.mpesa_payment import MpesaPaymentService
 from tests.sandbox.driver import SandboxDriver
 
 HEALTH = "/api/v1/integrations/health/"
@@ -182,3 +185,37 @@ def test_callers_at_the_same_time_share_one_test(transactional_db: None) -> None
         go_on.set()
         assert all(each.result(5)["connected"] for each in [first, *others])
     assert asked == ["mpesa"]
+
+
+def test_pushes_beside_polled_health_succeed_where_only_the_newest_token_is_good(
+    caller: Caller, mpesa: MpesaSettings, sandbox: SandboxDriver
+) -> None:
+    sandbox.tokens(newest_only=True)
+    client = caller()
+    for number in range(4):
+        recent.forget()
+        assert client.get(HEALTH).json()["integrations"]["mpesa"]["connected"]
+        success, message, _ = MpesaPaymentService.initiate_stk_push(f"071234567{number}", 10, "R")
+        assert success, message
+    assert sandbox.counters()["tokens_issued"] == 1
+    assert sandbox.counters()["stk_push"] == 4
+
+
+def test_a_cache_that_is_away_lets_requests_in(
+    caller: Caller, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away = {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": "redis://127.0.0.1:1/0"}
+    monkeypatch.setattr(APIView, "throttle_classes", [AnonThrottle, UserThrottle])
+    client = caller()
+    settings.CACHES = {**settings.CACHES, "default": away}
+    assert client.get(HEALTH).status_code == 200
+    assert APIClient().get(HEALTH).status_code in (401, 403)
+
+
+def test_a_cache_that_works_counts_requests(
+    caller: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(APIView, "throttle_classes", [UserThrottle])
+    monkeypatch.setattr(UserThrottle, "rate", "2/min", raising=False)
+    client = caller()
+    assert [client.get(HEALTH).status_code for _ in range(3)] == [200, 200, 429]

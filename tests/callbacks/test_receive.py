@@ -79,14 +79,61 @@ def test_a_callback_is_stored_raw_and_acknowledged_before_it_is_worked_on(
         b"<html></html>",
     ],
 )
-def test_a_malformed_body_is_refused_and_kept(url: str, body: bytes) -> None:
+def test_a_malformed_body_is_refused_kept_and_asked_about(
+    url: str, sandbox: SandboxDriver, body: bytes
+) -> None:
     response = send(url, body)
     assert response.status_code == 400
     assert "error" in response.json()
     row = InboundCallback.objects.get()
-    assert (row.status, row.raw_body()) == ("quarantined", body)
+    assert (row.status, row.raw_body(), len(row.doubts)) == ("stored", body, 1)
     run_work("callbacks")
-    assert Payment.objects.get().state == "pending"
+    row.refresh_from_db()
+    payment = Payment.objects.get()
+    assert (row.status, row.reference) == ("quarantined", str(payment.public_id))
+    assert (payment.state, payment.receipt) == ("pending", None)
+    run_work("payments")
+    assert sandbox.counters()["stk_query"] == 1
+    assert Payment.objects.get().state == "succeeded"
+
+
+def test_malformed_bodies_at_a_payment_s_address_have_no_cap(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(receive, "REFUSED_PER_HOUR", 2)
+    assert [send(url, b"{").status_code for _ in range(4)] == [400] * 4
+    assert InboundCallback.objects.filter(status="stored").count() == 4
+
+
+def test_a_body_in_latin_1_is_read(prompt: dict[str, Any]) -> None:
+    letter = {**paid(prompt), "ResultDesc": "Re\u00e7u"}
+    body = json.dumps({"Body": {"stkCallback": letter}}, ensure_ascii=False).encode("latin-1")
+    assert send(prompt["callback_url"], body).status_code == 200
+    run_work("callbacks")
+    payment = Payment.objects.get()
+    assert (payment.state, payment.receipt) == ("succeeded", prompt["receipt"])
+    assert InboundCallback.objects.get().status == "processed"
+
+
+def test_an_address_without_its_last_slash_works(prompt: dict[str, Any]) -> None:
+    bare = {**prompt, "callback_url": prompt["callback_url"].rstrip("/")}
+    assert post(bare, paid(prompt)).status_code == 200
+    run_work("callbacks")
+    assert Payment.objects.get().state == "succeeded"
+
+
+def test_callback_addresses_are_not_redirected_to_https(
+    prompt: dict[str, Any], settings: Any
+) -> None:
+    settings.SECURE_SSL_REDIRECT = True
+    path = "/" + prompt["callback_url"].split("/", 3)[3]
+    body = {"Body": {"stkCallback": paid(prompt)}}
+    for address in (path, path.rstrip("/")):
+        answer = Client().post(address, body, content_type="application/json")
+        assert answer.status_code == 200
+    assert Client().get("/api/v1/integrations/health/").status_code == 301
+    run_work("callbacks")
+    assert Payment.objects.get().state == "succeeded"
 
 
 @pytest.mark.parametrize("body", [b"{}", b'{"Body":{}}', b'{"Body":{"stkCallback":{}}}'])
@@ -212,7 +259,9 @@ def test_a_false_length_is_refused(url: str, length: str) -> None:
         "POST", path, b'{"Body":{}}', content_type="application/json", CONTENT_LENGTH=length
     )
     assert response.status_code in (400, 413)
-    assert InboundCallback.objects.filter(status="stored").count() == 0
+    run_work("callbacks")
+    assert not InboundCallback.objects.exclude(status="quarantined").exists()
+    assert Payment.objects.get().state == "pending"
 
 
 json_values = st.recursive(

@@ -9,11 +9,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from cryptography.fernet import Fernet
 from django.db import connection
 from django.utils import timezone
 
 from integrations import work
 from integrations.config import get_snapshot
+from integrations.crypto import keyring
 from integrations.models import (
     DomainEvent,
     InboundCallback,
@@ -23,7 +25,9 @@ from integrations.models import (
 )
 from integrations.payments import stk
 from integrations.payments.mpesa_payment import MpesaPaymentService
-from tests.conftest import PHONE, make_due, run_work
+from integrations.payments.stk_callback import DISPUTED
+from integrations.payments.stk_query import WRONG_AMOUNT
+from tests.conftest import PHONE, make_due, mpesa_values, run_work
 from tests.payments.letters import RECEIPT, paid, post, silent_prompt, unpaid
 from tests.sandbox.driver import SandboxDriver
 
@@ -303,7 +307,7 @@ def test_a_second_receipt_for_a_paid_payment_is_shown_to_people(
 
 
 @pytest.mark.parametrize("sources", ["196.201.214.200", "196.201.214.0/24"])
-def test_a_foreign_source_settles_nothing_and_the_provider_is_asked(
+def test_a_success_from_a_foreign_source_waits_for_the_provider_s_own_word(
     mpesa: MpesaSettings, sandbox: SandboxDriver, sources: str, settle: Settle
 ) -> None:
     mpesa.callback_sources = sources
@@ -311,12 +315,52 @@ def test_a_foreign_source_settles_nothing_and_the_provider_is_asked(
     push(PHONE, 1000, "INV001")
     settle()
     row = InboundCallback.objects.get()
-    assert row.status == "quarantined"
-    assert "127.0.0.1" in row.reason
-    assert Payment.objects.get().state == "pending"
+    assert row.status == "stored"
+    assert "127.0.0.1" in row.work_error
+    assert (Payment.objects.get().state, Payment.objects.get().receipt) == ("pending", None)
     run_work("payments")
     payment = Payment.objects.get()
     assert (payment.state, payment.receipt) == ("succeeded", None)
+    assert sandbox.counters()["stk_query"] == 1
+    work_later()
+    payment.refresh_from_db()
+    assert payment.receipt == sandbox.prompts()[0]["receipt"]
+    assert InboundCallback.objects.get().status == "processed"
+    assert told("payment.succeeded") == told("payment.receipt") == 1
+
+
+def test_a_doubted_success_that_nobody_confirms_is_quarantined_after_two_days(
+    mpesa: MpesaSettings, sandbox: SandboxDriver
+) -> None:
+    sandbox.settings(is_interactive=True)
+    push(PHONE, 1000, "INV001")
+    (prompt,) = sandbox.prompts()
+    post(prompt, paid({**prompt, "receipt": RECEIPT}), Businessshortcode="600999")
+    run_work("callbacks")
+    work_later()
+    row = InboundCallback.objects.get()
+    assert (row.status, Payment.objects.get().receipt) == ("stored", None)
+    InboundCallback.objects.update(received_at=timezone.now() - timedelta(hours=49))
+    work_later()
+    row.refresh_from_db()
+    payment = Payment.objects.get()
+    assert (row.status, row.reference) == ("quarantined", str(payment.public_id))
+    assert "short code" in row.reason
+    assert (payment.state, payment.receipt) == ("pending", None)
+
+
+@pytest.mark.parametrize("code", [1032, 7777])
+def test_a_doubted_result_other_than_success_is_quarantined_and_asked_about(
+    mpesa: MpesaSettings, sandbox: SandboxDriver, code: int
+) -> None:
+    prompt = silent_prompt(sandbox, push)
+    post(prompt, unpaid(prompt, code), Businessshortcode="600999")
+    run_work("callbacks")
+    assert InboundCallback.objects.get().status == "quarantined"
+    assert Payment.objects.get().state == "pending"
+    run_work("payments")
+    assert sandbox.counters()["stk_query"] == 1
+    assert Payment.objects.get().state == "succeeded"
 
 
 def test_an_empty_source_list_accepts_any(
@@ -533,3 +577,118 @@ def test_a_worker_that_dies_while_settling_settles_once(
     run_work("callbacks")
     assert InboundCallback.objects.get().status == "processed"
     assert told("payment.succeeded") == 1
+
+
+def cancelled_by_query(sandbox: SandboxDriver) -> dict[str, Any]:
+    """A prompt of which M-Pesa itself, asked, said that it was cancelled."""
+    sandbox.scenario("cancel")
+    prompt = silent_prompt(sandbox, push)
+    make_due(Payment.objects.get())
+    run_work("payments")
+    assert Payment.objects.get().state == "cancelled"
+    return prompt
+
+
+def test_a_success_after_m_pesa_itself_said_not_paid_is_not_believed_alone(
+    mpesa: MpesaSettings, sandbox: SandboxDriver
+) -> None:
+    prompt = cancelled_by_query(sandbox)
+    post(prompt, paid(prompt, receipt=RECEIPT))
+    run_work("callbacks", "payments")
+    work_later()
+    payment = Payment.objects.get()
+    assert (payment.state, payment.receipt, payment.attention) == ("cancelled", None, DISPUTED)
+    assert InboundCallback.objects.get().status == "stored"
+    assert sandbox.counters()["stk_query"] == 2
+
+
+def test_a_success_after_m_pesa_itself_said_not_paid_wins_when_it_confirms(
+    mpesa: MpesaSettings, sandbox: SandboxDriver
+) -> None:
+    prompt = cancelled_by_query(sandbox)
+    # Asked again, M-Pesa answers for a request that was paid: it changed its mind.
+    other = silent_prompt(sandbox, push, phone="0712345679")["checkout_request_id"]
+    Payment.objects.filter(phone="254712345679").update(checkout_id="ws_CO_elsewhere")
+    Payment.objects.filter(phone="254712345678").update(checkout_id=other)
+    post(prompt, paid(prompt, checkout_id=other, receipt=RECEIPT))
+    run_work("callbacks", "payments")
+    work_later()
+    payment = Payment.objects.get(phone="254712345678")
+    assert (payment.state, payment.receipt) == ("succeeded", RECEIPT)
+    assert InboundCallback.objects.get().status == "processed"
+
+
+@pytest.mark.parametrize("business", ["", "branch"])
+def test_without_settings_at_work_time_a_success_needs_confirmation(
+    mpesa: MpesaSettings, sandbox: SandboxDriver, business: str
+) -> None:
+    values = mpesa_values(sandbox, business=business)
+    if business:
+        MpesaSettings.objects.create(**values)
+    prompt = silent_prompt(sandbox, push, business=business)
+    post(prompt, paid(prompt))
+    assert InboundCallback.objects.get().doubts == []
+    MpesaSettings.objects.filter(business=business).delete()
+    run_work("callbacks")
+    assert (Payment.objects.get().state, InboundCallback.objects.get().status) == (
+        "pending",
+        "stored",
+    )
+    MpesaSettings.objects.create(**values)
+    make_due(Payment.objects.get())
+    run_work("payments")
+    work_later()
+    payment = Payment.objects.get()
+    assert (payment.state, payment.receipt) == ("succeeded", prompt["receipt"])
+
+
+def test_a_query_s_yes_does_not_settle_a_wrong_amount_and_a_right_callback_does(
+    mpesa: MpesaSettings, sandbox: SandboxDriver
+) -> None:
+    prompt = silent_prompt(sandbox, push)
+    post(prompt, paid(prompt, amount=1, receipt=RECEIPT))
+    run_work("callbacks")
+    assert PaymentEvent.objects.filter(kind="wrong_amount").count() == 1
+    run_work("payments")
+    payment = Payment.objects.get()
+    assert (payment.state, payment.receipt) == ("unknown", None)
+    assert "but KES 1000" in payment.attention
+    reasons = payment.events.filter(kind="attention").values_list("text", flat=True)
+    assert WRONG_AMOUNT in reasons
+    assert told("payment.succeeded") == 0
+    post(prompt, paid(prompt))
+    run_work("callbacks")
+    payment.refresh_from_db()
+    assert (payment.state, payment.receipt) == ("succeeded", prompt["receipt"])
+
+
+def test_a_wrong_amount_in_a_doubted_callback_blocks_nothing(
+    mpesa: MpesaSettings, sandbox: SandboxDriver
+) -> None:
+    prompt = silent_prompt(sandbox, push)
+    post(prompt, paid(prompt, amount=1, receipt=RECEIPT), Businessshortcode="600999")
+    run_work("callbacks", "payments")
+    assert PaymentEvent.objects.filter(kind="wrong_amount").count() == 0
+    assert Payment.objects.get().state == "succeeded"
+
+
+@pytest.mark.parametrize("is_key_missing", [True, False])
+def test_a_callback_waits_for_the_key_however_long_it_takes(
+    mpesa: MpesaSettings, sandbox: SandboxDriver, settings: Any, is_key_missing: bool
+) -> None:
+    prompt = silent_prompt(sandbox, push)
+    post(prompt, paid(prompt))
+    good = settings.CYPHER_KEY
+    settings.CYPHER_KEY = "" if is_key_missing else Fernet.generate_key().decode()
+    keyring.forget()
+    for _ in range(15):
+        work_later()
+    row = InboundCallback.objects.get()
+    assert (row.status, row.work_state, row.attempts) == ("stored", "due", 0)
+    assert row.work_error
+    assert Payment.objects.get().state == "pending"
+    settings.CYPHER_KEY = good
+    keyring.forget()
+    work_later()
+    assert InboundCallback.objects.get().status == "processed"
+    assert Payment.objects.get().receipt == prompt["receipt"]

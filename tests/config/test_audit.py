@@ -112,6 +112,10 @@ ATTEMPTS = {
         [entry], update_conflicts=True, unique_fields=["pk"],
         update_fields=["detail"] if hasattr(entry, "detail") else ["digest"],
     ),
+    "positional upsert": lambda entry: type(entry).objects.bulk_create(
+        [entry], None, False, True,
+        ["detail"] if hasattr(entry, "detail") else ["digest"], ["pk"],
+    ),
     "replaced": lambda entry: type(entry)(**{
         f.attname: getattr(entry, f.attname) for f in entry._meta.concrete_fields
     }).save(),

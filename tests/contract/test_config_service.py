@@ -6,6 +6,7 @@ import importlib
 import inspect
 import subprocess
 import sys
+from enum import Enum
 
 import pytest
 from django.db import models
@@ -14,7 +15,8 @@ from django.urls import include, path, reverse
 
 import integrations.services
 import integrations.services.config_service
-from integrations.exceptions import IntegrationError
+from integrations.exceptions import IntegrationError, InvalidInput
+from integrations.models import Environment, MpesaSettings
 from integrations.services import IntegrationConfigService as Service
 
 pytestmark = pytest.mark.django_db
@@ -216,3 +218,36 @@ def test_importing_the_models_reads_no_row_and_opens_no_file():
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False
     )
     assert done.stdout.strip() == "quiet", done.stderr[-2000:]
+
+
+@pytest.mark.parametrize("source", ["default", "environment", "row"])
+def test_config_dicts_hold_plain_text(monkeypatch, source):
+    if source == "environment":
+        for name in ("CONSUMER_KEY", "CONSUMER_SECRET", "PASSKEY"):
+            monkeypatch.setenv(f"MPESA_{name}", "x")
+    if source == "row":
+        MpesaSettings.objects.create(consumer_key="k", environment=Environment.SANDBOX)
+    config = Service.get_mpesa_config()
+    assert config["source"] == source
+    for values in (config, Service.get_mpesa_config(False), Service.DEFAULT_MPESA_CONFIG):
+        assert [name for name, value in values.items() if isinstance(value, Enum)] == []
+    assert type(config["environment"]) is type(config["transaction_type"]) is str
+
+
+@pytest.mark.parametrize("slug", ["kra", "sms", "email", "card_payment"])
+def test_documented_integrations_that_are_not_built_are_never_configured(slug):
+    assert getattr(Service, f"is_{slug}_configured")() is False
+    assert getattr(Service, f"is_{slug}_active")() is False
+
+
+@pytest.mark.parametrize("business", [None, 0, 7, False, b"x", "x" * 65, "a\x00"])
+def test_a_business_that_is_no_key_is_refused_and_never_gets_defaults(business):
+    with pytest.raises(InvalidInput) as caught:
+        Service.get_mpesa_config(business=business)
+    assert caught.value.field == "business"
+
+
+def test_none_for_a_text_field_is_stored_as_empty():
+    row = MpesaSettings.objects.create(short_code=None, initiator_name=None)
+    row.refresh_from_db()
+    assert (row.short_code, row.initiator_name) == ("", "")

@@ -87,8 +87,8 @@ assert Crypto(token, "decrypt").decrypt() == "hush"
 print(MpesaPaymentService.initiate_stk_push("0712345678", 1000, "INV001", "Invoice 1"))
 """
     answer = migrated("-c", SETUP + script)
-    assert answer.startswith("(False, ")
-    assert "business" in answer or "M-Pesa" in answer
+    # Refused in words, for want of keys; not by an error.
+    assert answer.startswith("(False, ") and "M-Pesa" in answer
 
 
 def test_health_and_callbacks_answer_below_the_prefix_of_the_host(migrated: Run) -> None:
@@ -108,7 +108,7 @@ assert callback.startswith("/erp/hub/cb/stk/"), callback
 print(client.post(callback, "{}", content_type="application/json").status_code)
 print(client.post(callback, "{" + " " * 200000, content_type="application/json").status_code)
 """
-    assert migrated("-c", SETUP + script).split() == ["404", "413"]
+    assert migrated("-c", SETUP + script).split() == ["401", "413"]
 
 
 def test_a_new_key_in_the_model_of_the_host_is_used_at_once(migrated: Run) -> None:
@@ -147,7 +147,7 @@ print(HostSettings.objects.count())
     assert host("-c", SETUP + script, **model).strip() == "1"
 
 
-def test_a_label_that_names_no_model_lets_the_host_start(host: Run) -> None:
+def test_a_label_that_names_no_model_lets_the_host_start(migrated: Run) -> None:
     script = """
 from integrations.exceptions import ConfigurationError
 from integrations.utils import Crypto
@@ -156,5 +156,5 @@ try:
 except ConfigurationError as error:
     print(error.message)
 """
-    told = host("-c", SETUP + script, INTEGRATIONS_APP_SETTINGS_MODEL="nonsense")
+    told = migrated("-c", SETUP + script, INTEGRATIONS_APP_SETTINGS_MODEL="nonsense")
     assert "INTEGRATIONS_APP_SETTINGS_MODEL" in told

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import time
 
 import pytest
 from cryptography.fernet import Fernet
 from django.core.management import call_command
-from django.db import connection
+from django.db import connection, transaction
+from django.db.models.signals import post_delete, post_save
 
+from integrations.config import key_source
 from integrations.crypto import decrypt_text, encrypt_text, keyring, keys
 from integrations.exceptions import ConfigurationError, DecryptionError, InvalidInput
 from integrations.models import AppSettings, AuditEntry, ConfigStamp, MpesaSettings
@@ -340,3 +343,50 @@ def test_a_new_stamp_alone_is_enough_to_reread_the_keys(settings, new_key):
     row.save()
     ConfigStamp.objects.touch()
     assert Fernet(row.cypher_key).decrypt(encrypt_text("hush").encode())
+
+
+@pytest.fixture
+def watched(settings):
+    """A host's model, watched as `apps.ready` does it."""
+    settings.INTEGRATIONS_APP_SETTINGS_MODEL = "host.HostSettings"
+    settings.INTEGRATIONS_STAMP_SECONDS = 3600
+    key_source.watch_key_model("host.HostSettings")
+    yield HostSettings
+    for signal in (post_save, post_delete):
+        signal.disconnect(sender=HostSettings, dispatch_uid="integrations.key.host.HostSettings")
+
+
+def test_a_change_of_the_hosts_key_row_is_seen_at_once(watched, set_environment_key, new_key):
+    outer = new_key()
+    set_environment_key(outer)
+    row = watched.objects.create(cypher_key=new_key())
+    assert Fernet(row.cypher_key).decrypt(encrypt_text("hush").encode())
+    row.cypher_key = new_key()
+    row.save()
+    assert Fernet(row.cypher_key).decrypt(encrypt_text("hush").encode())
+    row.delete()
+    assert Fernet(outer).decrypt(encrypt_text("hush").encode())
+
+
+def test_a_change_of_the_hosts_key_row_that_is_rolled_back_changes_no_stamp(watched, new_key):
+    row = watched.objects.create(cypher_key=new_key())
+    kept, before = row.cypher_key, ConfigStamp.objects.read()
+    with pytest.raises(RuntimeError), transaction.atomic():
+        row.cypher_key = new_key()
+        row.save()
+        assert ConfigStamp.objects.read() != before
+        assert Fernet(row.cypher_key).decrypt(encrypt_text("hush").encode())
+        raise RuntimeError
+    assert ConfigStamp.objects.read() == before
+    assert Fernet(kept).decrypt(encrypt_text("hush").encode())
+
+
+def test_a_change_that_no_signal_tells_of_is_seen_after_a_minute(watched, new_key, monkeypatch):
+    first, second = new_key(), new_key()
+    watched.objects.create(cypher_key=first)
+    encrypt_text("warm")
+    watched.objects.update(cypher_key=second)
+    assert Fernet(first).decrypt(encrypt_text("hush").encode())
+    real = time.monotonic
+    monkeypatch.setattr(time, "monotonic", lambda: real() + 61)
+    assert Fernet(second).decrypt(encrypt_text("hush").encode())

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
-from django.db.models.signals import post_save
 
 from integrations.config import get_snapshot
 from integrations.crypto import keyring
@@ -16,13 +15,13 @@ from integrations.events import publish
 from integrations.exceptions import DecryptionError
 from integrations.models import (
     AppSettings,
-    ConfigStamp,
     DomainEvent,
     InboundCallback,
     MpesaSettings,
 )
 from integrations.signals import integration_event
 from tests.conftest import run_work
+from tests.crypto.app.models import HostSettings
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
 
@@ -110,12 +109,13 @@ class FakeInvoices:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_printed_receiver_of_a_host_key_row_changes_the_stamp() -> None:
-    names: dict[str, Any] = {"AppSettings": AppSettings}
-    exec(recipe("how-to/host-key-model.md", "from django.db.models.signals"), names)
-    before = ConfigStamp.objects.read()
-    try:
-        post_save.send(AppSettings, instance=AppSettings(), raw=False, created=True)
-    finally:
-        post_save.disconnect(names["reread_key"], sender=AppSettings)
-    assert ConfigStamp.objects.read() != before
+def test_the_printed_bulk_change_of_a_host_key_is_used_at_once(settings: Any) -> None:
+    settings.INTEGRATIONS_APP_SETTINGS_MODEL = "host.HostSettings"
+    settings.INTEGRATIONS_STAMP_SECONDS = 3600
+    old, new = (Fernet.generate_key().decode() for _ in range(2))
+    HostSettings.objects.create(cypher_key=old)
+    keyring.forget()
+    assert Fernet(old).decrypt(keyring.encrypt("hush").encode())
+    names = {"AppSettings": HostSettings, "new_key": new}
+    exec(recipe("how-to/host-key-model.md", "from django.db import transaction"), names)
+    assert Fernet(new).decrypt(keyring.encrypt("hush").encode())

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+from integrations.sandbox.stack import fresh_environment
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -31,3 +35,42 @@ def test_the_demo_tells_the_whole_story_and_exits_zero(tmp_path: Path) -> None:
     # Everything is stopped and nothing is left behind.
     assert list(tmp_path.iterdir()) == []
     assert "demo-consumer-secret" not in told
+
+
+SHOW = """
+import json, django
+django.setup()
+from django.conf import settings
+default = settings.DATABASES["default"]
+print(json.dumps([str(default["NAME"]), settings.SECURE_SSL_REDIRECT]))
+"""
+
+
+def test_the_demo_reads_no_env_file(tmp_path: Path) -> None:
+    """In a copy of the checkout whose .env names a production database."""
+    for name in ("bengoerp", "integrations", "notifications"):
+        shutil.copytree(
+            PROJECT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__")
+        )
+    (tmp_path / "database").write_text(f"sqlite:///{tmp_path / 'precious.sqlite3'}")
+    (tmp_path / ".env").write_text(
+        f"DATABASE_URL_FILE={tmp_path / 'database'}\nDJANGO_SECURE_SSL_REDIRECT=1\n"
+    )
+
+    def shown(environment: dict[str, str]) -> list[object]:
+        done = subprocess.run(
+            [sys.executable, "-c", SHOW],
+            cwd=tmp_path,
+            env={**environment, "PYTHONPATH": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert done.returncode == 0, done.stderr[-2000:]
+        return list(json.loads(done.stdout))
+
+    environment = fresh_environment(tmp_path)
+    assert shown(environment) == [str(tmp_path / "demo.sqlite3"), False]
+    # The file is one that would have been obeyed.
+    del environment["BENGOERP_NO_DOTENV"]
+    assert shown(environment) == [str(tmp_path / "precious.sqlite3"), True]

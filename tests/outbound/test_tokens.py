@@ -186,6 +186,33 @@ def test_what_cannot_be_read_counts_as_missing(stored):
     assert tokens.get("k", source) == "t1"
 
 
+def test_a_token_laid_under_another_key_counts_as_missing():
+    source = Source()
+    TokenCache().get("theirs", source)
+    cache.set(TokenCache._name("ours"), cache.get(TokenCache._name("theirs")))
+    assert TokenCache().get("ours", source) == "t2"
+
+
+def test_a_renewed_token_takes_the_place_of_the_old_one_for_everybody():
+    now = [1_700_000_000.0]
+    source = Source()
+    here, there = (TokenCache(clock=lambda: now[0]) for _ in range(2))
+    assert there.get("k", source) == "t1"
+    assert here.renew("k", source) == "t2"
+    assert here.get("k", source) == "t2"
+    assert TokenCache(clock=lambda: now[0]).get("k", source) == "t2"
+
+
+def test_renewing_makes_at_most_one_token_in_fifteen_seconds():
+    now = [1_700_000_000.0]
+    tokens, source = TokenCache(clock=lambda: now[0]), Source(pause=0.05)
+    assert set(_at_once(8, lambda _: tokens.renew("k", source))) == {"t1"}
+    now[0] += 14.9
+    assert tokens.renew("k", source) == "t1"
+    now[0] += 0.2
+    assert tokens.renew("k", source) == "t2"
+
+
 def test_a_token_of_a_retired_key_counts_as_missing(settings):
     source = Source()
     TokenCache().get("k", source)

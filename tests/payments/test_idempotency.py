@@ -10,6 +10,7 @@ import pytest
 from django.db import connection, transaction
 
 from integrations.models import MpesaSettings, Payment
+from integrations.payments import ledger
 from integrations.payments.mpesa_payment import MpesaPaymentService
 from tests.conftest import PHONE, mpesa_values, run_work
 from tests.sandbox.driver import SandboxDriver
@@ -75,8 +76,43 @@ def test_a_key_with_another_request_is_refused(
     success, message, data = push(**{**good, **change})
     assert success is False
     assert message == f"idempotency_key: was already used for a payment with another {named}."
-    assert data["code"] == "idempotency_mismatch"
+    assert data == {
+        "payment_id": str(Payment.objects.get().public_id),
+        "state": "refused",
+        "code": "idempotency_mismatch",
+        "retry_safe": False,
+        "field": "idempotency_key",
+    }
     assert len(sandbox.prompts()) == 1
+
+
+def test_a_key_with_another_receiving_till_is_refused(
+    mpesa: MpesaSettings, sandbox: SandboxDriver
+) -> None:
+    mpesa.short_code, mpesa.till_number = "5310080", "9310081"
+    mpesa.transaction_type = "CustomerBuyGoodsOnline"
+    mpesa.save()
+    push(PHONE, 1000, "INV001", idempotency_key="k")
+    mpesa.till_number = "9310082"
+    mpesa.save()
+    _, message, data = push(PHONE, 1000, "INV001", idempotency_key="k")
+    assert (
+        message == "idempotency_key: was already used for a payment with another receiving number."
+    )
+    assert data["retry_safe"] is False
+    assert len(sandbox.prompts()) == 1
+
+
+def test_an_ended_payment_with_an_open_question_is_not_safe_to_repeat(
+    mpesa: MpesaSettings, sandbox: SandboxDriver, settle: Callable[[], None]
+) -> None:
+    sandbox.scenario("wrong_pin")
+    push(PHONE, 1000, "INV001", idempotency_key="k")
+    settle()
+    assert push(PHONE, 1000, "INV001", idempotency_key="k")[2]["retry_safe"] is True
+    ledger.flag(Payment.objects.get(), "A callback says paid.")
+    _, _, data = push(PHONE, 1000, "INV001", idempotency_key="k")
+    assert (data["state"], data["retry_safe"]) == ("failed", False)
 
 
 def test_keys_belong_to_a_business(mpesa: MpesaSettings, sandbox: SandboxDriver) -> None:

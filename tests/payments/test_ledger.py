@@ -136,13 +136,14 @@ def test_history_is_append_only(transactional_db: None) -> None:
         payment.delete()
 
 
-def test_the_first_reason_to_look_stays(transactional_db: None) -> None:
+def test_the_first_reason_to_look_stays_and_each_is_noted_once(transactional_db: None) -> None:
     payment = open_payment(state=S.PENDING)
-    ledger.flag(payment, "first")
-    ledger.flag(payment, "second")
+    for reason in ("first", "second", "first", "second"):
+        ledger.flag(payment, reason)
     payment.refresh_from_db()
     assert payment.attention == "first"
-    assert payment.events.count() == 1
+    noted = list(payment.events.values_list("kind", "text"))
+    assert noted == [("attention", "first"), ("attention", "second")]
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,12 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from cryptography.fernet import Fernet
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from integrations.crypto import keyring
 from integrations.models import Integrations, MpesaSettings, Payment
 from integrations.payments.mpesa_payment import MpesaPaymentService
 from tests.conftest import PHONE
@@ -65,11 +67,13 @@ def nothing_is_sent(mpesa: MpesaSettings, sandbox: SandboxDriver) -> Iterator[No
         ("idempotency_key", "a\x00", "invalid_input"),
         ("idempotency_key", "\ud800", "invalid_input"),
         ("idempotency_key", 7, "invalid_input"),
-        ("business", None, "invalid_input"),
-        ("business", 5, "invalid_input"),
-        ("business", "a\x00", "invalid_input"),
-        ("business", "\ud800", "invalid_input"),
-        ("business", "x" * 65, "invalid_input"),
+        ("business", None, "unknown_business"),
+        ("business", 5, "unknown_business"),
+        ("business", 0, "unknown_business"),
+        ("business", False, "unknown_business"),
+        ("business", "a\x00", "unknown_business"),
+        ("business", "\ud800", "unknown_business"),
+        ("business", "x" * 65, "unknown_business"),
     ],
 )
 @pytest.mark.parametrize("ask", BOTH)
@@ -78,7 +82,13 @@ def test_bad_input_is_refused_by_name(ask: Any, field: str, value: Any, code: st
     assert success is False
     assert message.startswith(f"{field}: ")
     assert len(message) < 250
-    assert data == {"code": code, "retry_safe": True, "field": field}
+    assert data == {
+        "payment_id": "",
+        "state": "refused",
+        "code": code,
+        "retry_safe": True,
+        "field": field,
+    }
 
 
 def test_limits_are_settings(mpesa: MpesaSettings) -> None:
@@ -176,3 +186,13 @@ def test_an_unknown_business_does_not_pay_into_the_installation_s_account() -> N
     _, message, data = BOTH[0](**GOOD, business="branch-9")
     assert data["code"] == "unknown_business"
     assert "branch-9" in message
+
+
+@pytest.mark.parametrize("ask", BOTH)
+@pytest.mark.parametrize("is_missing", [True, False])
+def test_without_the_right_key_nothing_is_stored(settings: Any, ask: Any, is_missing: bool) -> None:
+    settings.CYPHER_KEY = "" if is_missing else Fernet.generate_key().decode()
+    keyring.forget()
+    success, message, data = ask(**GOOD)
+    assert (success, data["state"], data["payment_id"]) == (False, "refused", "")
+    assert data["code"] == ("no_key" if is_missing else "key_mismatch"), message

@@ -10,7 +10,7 @@ import time_machine
 
 from integrations.models import MpesaSettings, Payment, ProviderCall
 from integrations.payments.mpesa_payment import MpesaPaymentService
-from tests.conftest import PASSKEY, PHONE, mpesa_values
+from tests.conftest import PASSKEY, PHONE, mpesa_values, run_work
 from tests.sandbox.driver import SandboxDriver
 
 push = MpesaPaymentService.initiate_stk_push
@@ -155,3 +155,16 @@ def test_a_passkey_given_to_a_wrong_host_never_leaves(mpesa: MpesaSettings, sett
     assert (success, data["state"], data["code"]) == (False, "failed", "host_not_confirmed")
     assert "Enter the secrets again" in message
     assert PASSKEY not in message
+
+
+def test_the_till_of_the_wish_is_paid_whatever_the_settings_say_later(
+    mpesa: MpesaSettings, sandbox: SandboxDriver
+) -> None:
+    mpesa.short_code, mpesa.till_number, mpesa.transaction_type = "5310080", "9310081", TILL
+    mpesa.save()
+    assert MpesaPaymentService.enqueue_stk_push(PHONE, 50, "INV001")[0]
+    assert Payment.objects.get().party_b == "9310081"
+    mpesa.till_number = "9999999"
+    mpesa.save()
+    run_work("payments")
+    assert only_prompt(sandbox)["party_b"] == "9310081"

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from integrations import work
 from integrations.models import Integrations, MpesaSettings, Payment
-from integrations.payments import ledger, reconcile, stk
+from integrations.payments import ledger, reconcile, stk, stk_query
 from integrations.payments.mpesa_payment import MpesaPaymentService
 from tests.conftest import PHONE, make_due, run_work
 from tests.payments.letters import silent_prompt
@@ -184,7 +184,12 @@ def test_a_push_inside_a_transaction_is_refused_and_leaves_nothing(
     assert success is False
     assert "enqueue_stk_push" in message
     assert "after the commit" in message
-    assert data == {"code": "open_transaction", "retry_safe": True}
+    assert data == {
+        "payment_id": "",
+        "state": "refused",
+        "code": "open_transaction",
+        "retry_safe": True,
+    }
     connection.set_autocommit(False)
     try:
         assert push(PHONE, 10, "INV001")[2]["code"] == "open_transaction"
@@ -305,3 +310,41 @@ def test_an_answer_after_the_lease_expired_still_counts(
     stk.send(payment, token, deadline=time.monotonic() + 5)
     assert Payment.objects.get().state == "pending"
     assert Payment.objects.get().checkout_id == sandbox.prompts()[0]["checkout_request_id"]
+
+
+@pytest.mark.parametrize("answer", ["absent", "unknown code"])
+def test_a_doubtful_answer_after_the_last_look_goes_to_people(
+    mpesa: MpesaSettings, sandbox: SandboxDriver, answer: str
+) -> None:
+    if answer == "unknown code":
+        sandbox.scenario("7777")
+    silent_prompt(sandbox, push)
+    if answer == "absent":
+        Payment.objects.update(checkout_id="ws_CO_elsewhere")
+    payment = Payment.objects.get()
+    age(payment, 172_801)
+    make_due(payment)
+    run_work("payments")
+    payment.refresh_from_db()
+    assert (payment.state, payment.next_attempt_at) == ("unknown", None)
+    assert payment.attention == stk_query.GIVEN_UP
+    assert sandbox.counters()["stk_query"] == 1
+
+
+@pytest.mark.parametrize(("seconds", "state"), [(880, "pending"), (901, "failed"), (11, "failed")])
+def test_a_wish_that_waited_too_long_prompts_nobody(
+    mpesa: MpesaSettings, sandbox: SandboxDriver, settings: Any, seconds: int, state: str
+) -> None:
+    if seconds == 11:
+        settings.INTEGRATIONS_ENQUEUED_SECONDS = 10.0
+    sandbox.fault("no_callback")
+    enqueue(PHONE, 10, "INV001", idempotency_key="k")
+    Payment.objects.update(created_at=timezone.now() - timedelta(seconds=seconds))
+    run_work("payments")
+    payment = Payment.objects.get()
+    assert payment.state == state
+    assert len(sandbox.prompts()) == (state == "pending")
+    if state == "failed":
+        assert (payment.result_code, payment.next_attempt_at) == ("too_old", None)
+        data = enqueue(PHONE, 10, "INV001", idempotency_key="k")[2]
+        assert (data["code"], data["retry_safe"]) == ("too_old", True)

@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import re
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from hypothesis import strategies as st
 
 from integrations.crypto.masking import RedactingFilter, redact
 from integrations.crypto.reporting import JsonFormatter
+from tests.processes import child_environment
 
 HUSH = "hush,hush 7"
 WORD = "hushhush7"
@@ -143,3 +145,29 @@ def test_the_product_logs_through_the_filter():
         logging.root.handlers[:] = handlers
         logging.root.setLevel(level)
         sys.stderr.flush()
+
+
+SECRET_PATH = "/api/v1/integrations/cb/stk/" + "0123456789abcdef" * 2
+NOISY = f"""
+import logging
+from django.test import Client
+Client().put({SECRET_PATH!r} + "/")
+for name in ("django", "django.server"):
+    logging.getLogger(name).error('"POST %s/ HTTP/1.1" %s %s', {SECRET_PATH!r}, 400, 9)
+"""
+
+
+def test_the_lines_of_a_development_server_hold_no_callback_secret() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", f"import django\ndjango.setup()\n{NOISY}"],
+        env={**child_environment(),
+            "DJANGO_SETTINGS_MODULE": "bengoerp.settings", "DJANGO_DEBUG": "1",
+            "DJANGO_LOG_LEVEL": "DEBUG", "BENGOERP_NO_DOTENV": "1",
+            "DJANGO_ALLOWED_HOSTS": "testserver"
+        },
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "0123456789abcdef" not in done.stderr
+    # Once each: Django's own handlers print nothing beside ours.
+    assert done.stderr.count('"POST ') == 2

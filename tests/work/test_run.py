@@ -75,7 +75,9 @@ def test_an_ordered_queue_needs_a_lane() -> None:
 
 
 @database
-def test_an_exception_is_retried_by_the_backoff_then_dead(make_queue: MakeQueue) -> None:
+def test_an_exception_is_retried_by_the_backoff_then_dead(
+    make_queue: MakeQueue, caplog: pytest.LogCaptureFixture
+) -> None:
     def fail(_row: Job) -> None:
         password = "in a local variable"  # noqa: F841
         raise ValueError("consumer_secret=abc12345 was refused")
@@ -89,9 +91,13 @@ def test_an_exception_is_retried_by_the_backoff_then_dead(make_queue: MakeQueue)
         assert job.work_error == "ValueError: consumer_secret=[hidden] was refused"
         assert delay - 1 <= seconds_until_due(job) <= delay * 1.2 + 1
         Job.objects.update(next_attempt_at=timezone.now())
+    assert [line for line in caplog.records if line.levelname == "ERROR"] == []
     work.drain("jobs")
     job = Job.objects.get()
     assert (job.work_state, job.attempts, job.next_attempt_at) == ("dead", 3, None)
+    (line,) = [line for line in caplog.records if line.levelname == "ERROR"]
+    assert f"row {job.pk} is dead" in line.getMessage()
+    assert "abc12345" not in line.getMessage()
     assert job.work_error.startswith("ValueError")
 
 
