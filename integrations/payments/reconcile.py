@@ -17,6 +17,8 @@ from integrations.providers.mpesa.codes import Outcome as ResultOutcome
 from integrations.work import Again, Done, Kept, Outcome
 
 logger = logging.getLogger(__name__)
+# Seconds until a queued push that could not leave is tried again.
+RESEND_PAUSE = 10.0
 # Tries to have an ended payment confirmed, and seconds between them.
 RECHECKS = 10
 RECHECK_PAUSE = 60.0
@@ -50,7 +52,9 @@ def _send(payment: Payment) -> Outcome:
     token = secrets.token_hex(16)
     digest = stk.digest_of(token)
     if ledger.begin_sending(payment, digest=digest, claim=payment.claim_token):
-        stk.send(payment, token, deadline=payment.claim_deadline)
+        stk.send(payment, token, deadline=payment.claim_deadline, may_wait=True)
+    if payment.state == PaymentState.CREATED:
+        return Again(delay_seconds=RESEND_PAUSE, count_attempt=False)
     return Kept()
 
 

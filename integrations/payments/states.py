@@ -20,6 +20,8 @@ TRANSITIONS: dict[S, frozenset[S]] = {
             S.FAILED,
             S.CANCELLED,
             S.EXPIRED,
+            # Only by the sender itself, which knows that nothing left (a queued push waits).
+            S.CREATED,
         }
     ),
     S.PENDING: frozenset({S.UNKNOWN, S.SUCCEEDED, S.FAILED, S.CANCELLED, S.EXPIRED}),

@@ -186,11 +186,12 @@ def callback_url(config: Snapshot, token: str) -> str:
     return url
 
 
-def send(payment: Payment, token: str, *, deadline: float) -> None:
+def send(payment: Payment, token: str, *, deadline: float, may_wait: bool = False) -> None:
     """Send a payment that is committed as `sending`, and move it by what came back.
 
-    `deadline` is monotonic, counted from the claim. Raises nothing of the provider's: every
-    outcome is a state of the payment.
+    `deadline` is monotonic, counted from the claim. With `may_wait`, a payment that provably
+    did not leave becomes `created` again, still claimed, for another try. Raises nothing of the
+    provider's: every outcome is a state of the payment.
     """
     try:
         config = config_of(payment)
@@ -207,7 +208,7 @@ def send(payment: Payment, token: str, *, deadline: float) -> None:
     except TransportError as error:
         if error.sent:
             doubt(payment, error.message, code=error.code)
-        else:
+        elif not (may_wait and error.code != "blocked_address" and _take_back(payment, error)):
             fail(payment, error.message, code=error.code, retry_safe=True)
     except OutcomeUnknown as error:
         doubt(payment, error.message, code=error.code)
@@ -215,6 +216,20 @@ def send(payment: Payment, token: str, *, deadline: float) -> None:
         fail(payment, error.message, code=error.code, retry_safe=True)
     else:
         _store_acceptance(payment, ack.checkout_id, ack.merchant_request_id)
+
+
+def _take_back(payment: Payment, error: TransportError) -> bool:
+    """Make an unsent payment `created` again; False where the claim is no longer ours."""
+    return ledger.transition(
+        payment,
+        PaymentState.CREATED,
+        kind="not_sent",
+        text=f"{error.message} Nothing was sent; it is tried again.",
+        data={"code": error.code},
+        changes={"callback_digest": None, "sent_at": None},
+        only_from=PaymentState.SENDING,
+        claim=payment.claim_token,
+    )
 
 
 def _store_acceptance(payment: Payment, checkout_id: str, merchant_request_id: str) -> None:

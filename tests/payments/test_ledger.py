@@ -40,7 +40,8 @@ def test_the_table_names_every_state_and_the_only_ways_out_of_an_end() -> None:
     exits = {(state, target) for state in FINAL for target in TRANSITIONS[state]}
     assert exits == {(state, S.SUCCEEDED) for state in (S.FAILED, S.CANCELLED, S.EXPIRED)}
     assert {S.SUCCEEDED, S.VOIDED} == FINAL - REVISABLE
-    assert S.CREATED not in set().union(*TRANSITIONS.values())
+    # Sent again only where the sender knows that nothing left; what is in doubt never is.
+    assert sources_of(S.CREATED) == {S.SENDING}
     assert S.SENDING not in TRANSITIONS[S.UNKNOWN]
     assert S.SENDING not in TRANSITIONS[S.PENDING]
     assert sources_of(S.SENDING) == {S.CREATED}

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from integrations import work
 from integrations.models import Integrations, MpesaSettings, Payment
+from integrations.models import PaymentState as S
 from integrations.payments import ledger, reconcile, stk, stk_query
 from integrations.payments.mpesa_payment import MpesaPaymentService
 from tests.conftest import PHONE, make_due, run_work
@@ -348,3 +349,33 @@ def test_a_wish_that_waited_too_long_prompts_nobody(
         assert (payment.result_code, payment.next_attempt_at) == ("too_old", None)
         data = enqueue(PHONE, 10, "INV001", idempotency_key="k")[2]
         assert (data["code"], data["retry_safe"]) == ("too_old", True)
+
+
+def test_a_queued_push_waits_while_mpesa_cannot_be_reached(
+    mpesa: MpesaSettings, sandbox: SandboxDriver, settle: Callable[[], None]
+) -> None:
+    success, _, _ = enqueue(PHONE, 1000, "INV001")
+    assert success
+    sandbox.fault("drop", operation="oauth", times=None)
+    run_work("payments")
+    payment = Payment.objects.get()
+    assert (payment.state, payment.sent_at, payment.callback_digest) == ("created", None, None)
+    assert "not_sent" in payment.events.values_list("kind", flat=True)
+    assert 5 < seconds_to_next_look() <= 10.1
+    sandbox.clear_faults()
+    make_due(payment)
+    run_work("payments")
+    settle()
+    assert Payment.objects.get().state == "succeeded"
+    assert len(sandbox.prompts()) == 1
+
+
+def test_a_push_that_may_have_left_never_waits_for_another_try(
+    mpesa: MpesaSettings, sandbox: SandboxDriver
+) -> None:
+    enqueue(PHONE, 1000, "INV001")
+    sandbox.fault("lose_answer", operation="stk_push")
+    run_work("payments")
+    payment = Payment.objects.get()
+    assert payment.state == "unknown"
+    assert not ledger.transition(payment, S.CREATED, kind="test")
