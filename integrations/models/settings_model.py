@@ -175,6 +175,7 @@ class SettingsModel(models.Model):
     def clean(self) -> None:
         """Refuse what can't work: hosts moved under kept secrets, a shared business row."""
         super().clean()
+        self._empty_nones()
         if self.shared and self.business:
             raise ValidationError({"shared": "Only the installation's own row can be shared."})
         before = self._stored()

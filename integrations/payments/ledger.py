@@ -129,10 +129,10 @@ def note(
 
 def flag(payment: Payment, reason: str) -> None:
     """Put the payment on the work list of people; the first reason stays, each is noted."""
+    is_new = Payment.objects.filter(pk=payment.pk, attention="").update(attention=reason[:300])
     told = PaymentEvent.objects.filter(payment=payment, kind="attention", text=reason[:300])
-    if told.exists():
+    if not is_new and told.exists():
         return
-    Payment.objects.filter(pk=payment.pk, attention="").update(attention=reason[:300])
     note(payment, "attention", reason)
     logger.warning("payment=%s needs_attention reason=%s", payment.public_id, reason)
 

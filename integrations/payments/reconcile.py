@@ -47,12 +47,15 @@ def _send(payment: Payment) -> Outcome:
         return Again(delay_seconds=0, count_attempt=False)
     age = (timezone.now() - payment.created_at).total_seconds()
     if age > hub_settings.enqueued_seconds:
-        stk.fail(payment, TOO_OLD, code="too_old", retry_safe=True)
+        # Another worker may have sent it meanwhile: only what is still unsent may fail so.
+        only_from = PaymentState.CREATED
+        stk.fail(payment, TOO_OLD, code="too_old", retry_safe=True, only_from=only_from)
         return Kept()
     token = secrets.token_hex(16)
     digest = stk.digest_of(token)
-    if ledger.begin_sending(payment, digest=digest, claim=payment.claim_token):
-        stk.send(payment, token, deadline=payment.claim_deadline, may_wait=True)
+    if not ledger.begin_sending(payment, digest=digest, claim=payment.claim_token):
+        return Kept()  # Another worker has the row; it is not ours to give back.
+    stk.send(payment, token, deadline=payment.claim_deadline, may_wait=True)
     if payment.state == PaymentState.CREATED:
         return Again(delay_seconds=RESEND_PAUSE, count_attempt=False)
     return Kept()

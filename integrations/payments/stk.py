@@ -279,7 +279,14 @@ def _accept(payment: Payment, checkout_id: str, merchant_request_id: str) -> Non
             ledger.flag(payment, f"The callback and M-Pesa's answer ({checkout_id}) differ.")
 
 
-def fail(payment: Payment, text: str, *, code: str, retry_safe: bool) -> None:
+def fail(
+    payment: Payment,
+    text: str,
+    *,
+    code: str,
+    retry_safe: bool,
+    only_from: PaymentState | None = None,
+) -> None:
     """Nothing was created at the provider: the payment failed."""
     ledger.transition(
         payment,
@@ -288,6 +295,7 @@ def fail(payment: Payment, text: str, *, code: str, retry_safe: bool) -> None:
         text=text,
         data={"code": code, "retry_safe": retry_safe},
         changes={"result_code": code[:40], "message": text[:300]},
+        only_from=only_from,
     )
     payment.refresh_from_db()
 

@@ -19,6 +19,7 @@ from integrations.providers.mpesa.codes import Explanation, Outcome, explain
 # it waits: as long as a payment is asked about.
 CONFIRM_PAUSE = 10.0
 CONFIRM_PATIENCE = 172800.0
+UNCONFIRMED = "A callback says paid, and M-Pesa can't be asked: compare with the statement."
 DISPUTED = "A callback says paid, M-Pesa's earlier answer said not: it is being asked."
 
 
@@ -114,8 +115,13 @@ def _settle_success(
             ledger.note(payment, "wrong_amount", problem)
         ledger.flag(payment, problem)
         return _distrust(payment, problem)
-    if payment.state != PaymentState.SUCCEEDED and (doubts or _needs_confirmation(payment)):
-        return _await_confirmation(payment, told, doubts)
+    if payment.state != PaymentState.SUCCEEDED:
+        if doubts and not payment.checkout_id:
+            # An id from a doubtful source is nothing to ask by: it could name any paid request.
+            ledger.flag(payment, UNCONFIRMED)
+            return _distrust(payment, doubts)
+        if doubts or _needs_confirmation(payment):
+            return _await_confirmation(payment, told, doubts)
     changes = {**_ids(payment, told), "receipt": told.receipt}
     moved = ledger.transition(
         payment,
@@ -126,16 +132,20 @@ def _settle_success(
         changes={**changes, "message": meaning.sentence},
     )
     if not moved and payment.state == PaymentState.SUCCEEDED:
-        _attach_receipt(payment, told, changes)
+        _attach_receipt(payment, told, changes, doubts)
     return _settled(payment, told)
 
 
-def _attach_receipt(payment: Payment, told: StkCallback, changes: dict[str, str]) -> None:
+def _attach_receipt(
+    payment: Payment, told: StkCallback, changes: dict[str, str], doubts: str
+) -> None:
     """A query had settled it; queries carry no receipt."""
     if not Payment.objects.filter(pk=payment.pk, receipt=None).update(**changes):
         return
     payment.refresh_from_db()
     ledger.note(payment, "receipt", f"Receipt {told.receipt}.", data={"receipt": told.receipt})
+    if doubts:
+        ledger.flag(payment, f"{doubts} The receipt is from that callback: check the statement.")
     publish("payment.receipt", ledger.describe(payment), payment.business)
 
 
@@ -157,23 +167,19 @@ def _success_problem(payment: Payment, told: StkCallback) -> str:
 
 
 def _needs_confirmation(payment: Payment) -> bool:
-    if payment.state in REVISABLE and _ended_by_query(payment):
-        return True
     try:
         config = get_snapshot(payment.provider, payment.business)
     except ConfigurationUnavailable:
         raise
     except ConfigurationError:
+        ledger.flag(payment, UNCONFIRMED)
+        return True
+    if config.source == "default":
+        # Code defaults answer for an installation whose row was deleted: nobody set a limit.
+        ledger.flag(payment, UNCONFIRMED)
         return True
     limit = config.values["confirm_above"]
-    # Code defaults answer for an installation whose row was deleted: nobody set that limit.
-    return config.source == "default" or (limit is not None and payment.amount > limit)
-
-
-def _ended_by_query(payment: Payment) -> bool:
-    """Whether M-Pesa itself, asked by us, said "not paid": no unsigned callback outweighs that."""
-    last = payment.events.filter(to_state=payment.state).last()
-    return last is not None and last.kind == "asked"
+    return limit is not None and payment.amount > limit
 
 
 def _await_confirmation(payment: Payment, told: StkCallback, doubts: str) -> TryLater:

@@ -23,9 +23,9 @@ from integrations.models import (
     Payment,
     PaymentEvent,
 )
-from integrations.payments import stk
+from integrations.payments import ledger, stk
 from integrations.payments.mpesa_payment import MpesaPaymentService
-from integrations.payments.stk_callback import DISPUTED
+from integrations.payments.stk_callback import DISPUTED, UNCONFIRMED
 from integrations.payments.stk_query import WRONG_AMOUNT
 from tests.conftest import PHONE, make_due, mpesa_values, run_work
 from tests.payments.letters import RECEIPT, paid, post, silent_prompt, unpaid
@@ -589,11 +589,38 @@ def cancelled_by_query(sandbox: SandboxDriver) -> dict[str, Any]:
     return prompt
 
 
-def test_a_success_after_m_pesa_itself_said_not_paid_is_not_believed_alone(
+def test_a_success_after_m_pesa_itself_said_not_paid_wins_and_alerts(
     mpesa: MpesaSettings, sandbox: SandboxDriver
 ) -> None:
     prompt = cancelled_by_query(sandbox)
     post(prompt, paid(prompt, receipt=RECEIPT))
+    run_work("callbacks")
+    payment = Payment.objects.get()
+    assert (payment.state, payment.receipt) == ("succeeded", RECEIPT)
+    assert payment.attention == ledger.LATE_SUCCESS
+
+
+def test_a_doubted_success_without_an_id_of_ours_is_never_asked_by_its_own(
+    mpesa: MpesaSettings, sandbox: SandboxDriver
+) -> None:
+    prompt = silent_prompt(sandbox, push)
+    Payment.objects.update(checkout_id=None, state="unknown")
+    post(prompt, paid(prompt), Businessshortcode="600999")
+    run_work("callbacks")
+    payment = Payment.objects.get()
+    assert (payment.state, payment.checkout_id, payment.attention) == ("unknown", None, UNCONFIRMED)
+    assert InboundCallback.objects.get().status == "quarantined"
+    post(prompt, paid(prompt))  # the genuine one
+    run_work("callbacks")
+    payment.refresh_from_db()
+    assert (payment.state, payment.receipt) == ("succeeded", prompt["receipt"])
+
+
+def test_a_doubted_success_after_not_paid_is_not_believed_alone(
+    mpesa: MpesaSettings, sandbox: SandboxDriver
+) -> None:
+    prompt = cancelled_by_query(sandbox)
+    post(prompt, paid(prompt, receipt=RECEIPT), Businessshortcode="600999")
     run_work("callbacks", "payments")
     work_later()
     payment = Payment.objects.get()
@@ -602,7 +629,7 @@ def test_a_success_after_m_pesa_itself_said_not_paid_is_not_believed_alone(
     assert sandbox.counters()["stk_query"] == 2
 
 
-def test_a_success_after_m_pesa_itself_said_not_paid_wins_when_it_confirms(
+def test_a_doubted_success_after_not_paid_wins_when_m_pesa_confirms(
     mpesa: MpesaSettings, sandbox: SandboxDriver
 ) -> None:
     prompt = cancelled_by_query(sandbox)
@@ -610,7 +637,8 @@ def test_a_success_after_m_pesa_itself_said_not_paid_wins_when_it_confirms(
     other = silent_prompt(sandbox, push, phone="0712345679")["checkout_request_id"]
     Payment.objects.filter(phone="254712345679").update(checkout_id="ws_CO_elsewhere")
     Payment.objects.filter(phone="254712345678").update(checkout_id=other)
-    post(prompt, paid(prompt, checkout_id=other, receipt=RECEIPT))
+    told_other = paid(prompt, checkout_id=other, receipt=RECEIPT)
+    post(prompt, told_other, Businessshortcode="600999")
     run_work("callbacks", "payments")
     work_later()
     payment = Payment.objects.get(phone="254712345678")

@@ -248,3 +248,11 @@ def test_a_form_asks_for_the_secrets_when_the_host_moves(saved, sandbox):
 )
 def test_the_host_of_a_url(url, host):
     assert host_of(url) == host
+
+
+def test_none_means_not_set_and_changes_nothing(saved):
+    saved.callback_base_url = saved.callback_sources = None
+    saved.full_clean()
+    saved.save()
+    saved.refresh_from_db()
+    assert (saved.callback_base_url, saved.callback_sources) == ("", "")

@@ -14,7 +14,7 @@ from integrations.models import MpesaSettings, PaymentState
 from integrations.payments import ledger
 from integrations.payments.ledger import TOLD
 from integrations.payments.reconcile import NOTHING_TO_ASK_BY
-from integrations.payments.stk_callback import DISPUTED
+from integrations.payments.stk_callback import DISPUTED, UNCONFIRMED
 from integrations.payments.stk_query import GIVEN_UP, WRONG_AMOUNT
 from integrations.providers.mpesa.codes import STK_RESULTS
 from integrations.services import IntegrationConfigService
@@ -112,7 +112,14 @@ def events_named() -> set[str]:
 
 def test_every_fixed_reason_for_attention_is_explained() -> None:
     page = read("docs/how-to/reconcile-payments.md")
-    reasons = [ledger.LATE_SUCCESS, GIVEN_UP, NOTHING_TO_ASK_BY, DISPUTED, WRONG_AMOUNT]
+    reasons = [
+        ledger.LATE_SUCCESS,
+        GIVEN_UP,
+        NOTHING_TO_ASK_BY,
+        DISPUTED,
+        UNCONFIRMED,
+        WRONG_AMOUNT,
+    ]
     assert [text for text in reasons if f"| {text} |" not in page] == []
 
 

@@ -186,3 +186,16 @@ def test_money_is_decimal_from_the_database_to_the_event(transactional_db: None)
         if isinstance(field, models.FloatField)
     ]
     assert floats == []
+
+
+def test_a_reason_that_comes_back_after_it_was_cleared_is_shown_again(
+    transactional_db: None,
+) -> None:
+    payment = open_payment(state=S.PENDING)
+    ledger.flag(payment, "first")
+    ledger.flag(payment, "first")
+    assert payment.events.count() == 1
+    Payment.objects.update(attention="")
+    ledger.flag(payment, "first")
+    payment.refresh_from_db()
+    assert payment.attention == "first"

@@ -379,3 +379,32 @@ def test_a_push_that_may_have_left_never_waits_for_another_try(
     payment = Payment.objects.get()
     assert payment.state == "unknown"
     assert not ledger.transition(payment, S.CREATED, kind="test")
+
+
+def test_a_worker_that_slept_does_not_fail_what_another_has_sent(
+    mpesa: MpesaSettings, sandbox: SandboxDriver
+) -> None:
+    enqueue(PHONE, 1000, "INV001")
+    sleeper = claim()
+    expire_lease()
+    sandbox.fault("no_callback")
+    run_work("payments")
+    long_ago = timezone.now() - timedelta(days=1)
+    Payment.objects.update(created_at=long_ago)
+    sleeper.created_at = long_ago
+    assert isinstance(reconcile.advance(sleeper), work.Kept)
+    payment = Payment.objects.get()
+    assert (payment.state, payment.result_code) == ("pending", "")
+    assert payment.next_attempt_at is not None
+
+
+def test_a_worker_that_lost_its_claim_leaves_the_other_one_s_alone(
+    mpesa: MpesaSettings, sandbox: SandboxDriver
+) -> None:
+    enqueue(PHONE, 1000, "INV001")
+    sleeper = claim()
+    expire_lease()
+    holder = claim()
+    assert isinstance(reconcile.advance(sleeper), work.Kept)
+    assert Payment.objects.get().claim_token == holder.claim_token
+    assert sandbox.prompts() == []
