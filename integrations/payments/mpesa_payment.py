@@ -149,7 +149,8 @@ def _query_answer(answer: QueryAnswer) -> Answer:
 def _in_transaction() -> bool:
     """Whether the caller holds a transaction that could undo a row we must have committed."""
     if connection.connection is None:
-        return False  # Not connected yet; asking would connect, and may fail.
+        # Not connected yet: asking the database would connect, and may fail.
+        return not connection.settings_dict["AUTOCOMMIT"]
     if not connection.in_atomic_block:
         return not connection.get_autocommit()
     # Django marks the transaction that a TestCase wraps around a test; host tests may push.

@@ -207,3 +207,15 @@ def test_a_query_without_a_database_is_an_answer_and_no_exception(
         answered, error, body = MpesaPaymentService.query_stk_status(checkout_id)
     assert (answered, body) == (False, None)
     assert "database" in error
+
+
+def test_without_autocommit_nothing_is_sent_even_before_the_first_connection(
+    mpesa: MpesaSettings, sandbox: SandboxDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without autocommit no row is really committed before the request would leave."""
+    connection.close()
+    monkeypatch.setitem(connection.settings_dict, "AUTOCOMMIT", False)
+    success, _, data = push(PHONE, 1000, "INV001")
+    assert not success and data is not None
+    assert data["code"] == "open_transaction"
+    assert sandbox.prompts() == []
