@@ -92,9 +92,3 @@ class OutcomeUnknown(IntegrationError):
     """The request may have been carried out: ask the provider, never send it again."""
 
     default_code = "outcome_unknown"
-
-
-class LostRace(IntegrationError):
-    """Another worker or process took over this row; the caller must change nothing more."""
-
-    default_code = "lost_race"

@@ -25,7 +25,6 @@ UNEXPECTED = "Something went wrong here; the log has the details."
 STATUSES: Mapping[type[Exception], int] = {
     exceptions.InvalidInput: status.HTTP_400_BAD_REQUEST,
     exceptions.Unsupported: status.HTTP_400_BAD_REQUEST,
-    exceptions.LostRace: status.HTTP_409_CONFLICT,
     exceptions.ConfigurationError: status.HTTP_503_SERVICE_UNAVAILABLE,
     exceptions.DecryptionError: status.HTTP_503_SERVICE_UNAVAILABLE,
     exceptions.TransportError: status.HTTP_502_BAD_GATEWAY,

@@ -16,7 +16,7 @@ from integrations.events import publish
 from integrations.models import Payment, PaymentEvent, PaymentState
 from integrations.payments.states import FINAL, REVISABLE, sources_of
 from integrations.phone import mask_phone
-from integrations.work import WorkState, lease_expressions, schedule
+from integrations.work import WorkState, schedule
 from integrations.work.clock import later
 
 logger = logging.getLogger(__name__)
@@ -100,11 +100,6 @@ def begin_sending(payment: Payment, *, digest: str, claim: str) -> bool:
             changes={"callback_digest": digest, "sent_at": timezone.now()},
             claim=claim,
         )
-
-
-def claimed_by_caller(lease_seconds: float) -> dict[str, Any]:
-    """Column values of a payment whose caller sends it itself, right after the insert."""
-    return lease_expressions(lease_seconds)
 
 
 def note(

@@ -33,7 +33,7 @@ from integrations.providers.mpesa.payloads import (
     StkPush,
     check_stk_push,
 )
-from integrations.work import ring
+from integrations.work import lease_expressions, ring
 
 logger = logging.getLogger(__name__)
 PROVIDER = "mpesa"
@@ -103,7 +103,7 @@ def open_payment(request: PushRequest, *, sending: bool) -> tuple[Payment, str, 
             state=PaymentState.SENDING,
             sent_at=timezone.now(),
             callback_digest=digest_of(token),
-            **ledger.claimed_by_caller(hub_settings.lease_seconds),
+            **lease_expressions(hub_settings.lease_seconds),
         )
     try:
         with transaction.atomic(durable=sending):

@@ -38,7 +38,6 @@ def answer(error: Exception) -> Response:
         (exceptions.InvalidInput("amount", "must be positive."), 400,
          {"code": "invalid_input", "field": "amount"}),
         (exceptions.Unsupported("No."), 400, {"code": "unsupported"}),
-        (exceptions.LostRace("Late."), 409, {"code": "lost_race"}),
         (exceptions.ConfigurationError("Not set."), 503, {"code": "not_configured"}),
         (exceptions.ConfigurationUnavailable("Away."), 503, {"code": "configuration_unavailable"}),
         (exceptions.DecryptionError("Key."), 503, {"code": "key_mismatch"}),
