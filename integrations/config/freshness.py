@@ -9,6 +9,7 @@ import time
 
 from django.db import Error as DatabaseError
 
+from integrations import metrics
 from integrations.conf import hub_settings
 from integrations.exceptions import ConfigurationUnavailable
 from integrations.models.stamp import ConfigStamp, commits_seen, is_writing
@@ -52,6 +53,8 @@ class Freshness:
                     "The settings can't be read: the database does not answer."
                 ) from error
             self._commits = commits
+            # Once an interval is often enough for what every read of settings counts.
+            metrics.config_hits.flush()
             self._next_check = time.monotonic() + hub_settings.stamp_seconds
             return self._token
 

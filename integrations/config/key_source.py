@@ -6,18 +6,14 @@ import logging
 from collections.abc import Sequence
 from typing import Any
 
-from django.apps import apps
-from django.core.exceptions import FieldError
 from django.db import Error as DatabaseError
 from django.db import transaction
 from django.db.models.signals import post_delete, post_save
 
-from integrations.conf import hub_settings
 from integrations.config.freshness import version
+from integrations.config.key_row import looks_bare, open_keys, stored_keys
 from integrations.crypto import Secret
-from integrations.crypto.keyring import keyring, unwrap_key
-from integrations.crypto.keys import environment_keys, split_keys
-from integrations.exceptions import ConfigurationError, ConfigurationUnavailable
+from integrations.crypto.keyring import keyring
 from integrations.models import ConfigStamp
 
 logger = logging.getLogger(__name__)
@@ -33,38 +29,13 @@ class DatabaseKeySource:
 
     def keys(self) -> Sequence[str]:
         """The row's keys; [] without a row. Raises ConfigurationError, never guesses."""
-        stored = self._stored()
-        if not stored:
-            return []
-        if isinstance(stored, Secret):
-            return split_keys(stored.reveal())
-        return _host_keys(str(stored))
+        return open_keys(stored_keys())
 
     def is_bare(self) -> bool:
         """Whether the row's keys lie in the database as plain text. Raises as `keys` does."""
-        stored = self._stored()
-        token = stored.token if isinstance(stored, Secret) else str(stored or "")
-        return bool(token) and _looks_bare(token)
-
-    def _stored(self) -> object:
-        label = hub_settings.app_settings_model
-        try:
-            model = apps.get_model(label)
-            return (
-                model._default_manager.order_by("pk").values_list("cypher_key", flat=True).first()
-            )
-        except (LookupError, ValueError):
-            raise ConfigurationError(
-                f"INTEGRATIONS_APP_SETTINGS_MODEL names {label}, which is not installed."
-            ) from None
-        except FieldError:
-            raise ConfigurationError(
-                f"INTEGRATIONS_APP_SETTINGS_MODEL names {label}, which has no cypher_key."
-            ) from None
-        except DatabaseError as error:
-            raise ConfigurationUnavailable(
-                "The encryption key can't be read: the database does not answer."
-            ) from error
+        stored = stored_keys()
+        text = stored.token if isinstance(stored, Secret) else stored
+        return bool(text) and looks_bare(text)
 
 
 def watch_key_model(label: str) -> None:
@@ -92,15 +63,3 @@ def reread_keys(**_: Any) -> None:
     except DatabaseError as error:
         logger.warning("the key row changed and the stamp did not (%s)", type(error).__name__)
         keyring.forget()
-
-
-def _host_keys(stored: str) -> list[str]:
-    """A host's own column is plain text: bare keys as the original stored them, or wrapped."""
-    if _looks_bare(stored) or not environment_keys():
-        return split_keys(stored)
-    return unwrap_key(stored)
-
-
-def _looks_bare(stored: str) -> bool:
-    """A wrapped key is a token, and far longer."""
-    return all(len(key) == 44 for key in split_keys(stored))

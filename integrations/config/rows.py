@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import Error as DatabaseError
+from django.db.models import Q, QuerySet
 
 from integrations import registry
 from integrations.config.defaults import plain
@@ -16,6 +17,8 @@ from integrations.exceptions import ConfigurationUnavailable
 from integrations.models import SettingsModel
 
 NO_ROW: dict[str, Any] = {"row_id": None}
+# The business has rows of its own, and none of them is meant where no account is named.
+NO_MAIN: dict[str, Any] = {"row_id": None, "no_main": True}
 
 
 def describe_row(row: SettingsModel) -> dict[str, Any]:
@@ -36,39 +39,53 @@ def describe_row(row: SettingsModel) -> dict[str, Any]:
     }
 
 
-def find_row(slug: str, business: str, stamp: str | None) -> dict[str, Any]:
-    """The row of `business`, or the installation's where it is shared, or NO_ROW.
+def find_row(slug: str, business: str, stamp: str | None, account: str = "") -> dict[str, Any]:
+    """The row of `business`, or the installation's where it is shared, or NO_ROW, or NO_MAIN.
 
-    One query, none when the shared tier knows it under `stamp` (None: don't ask or tell the
-    shared tier). Raises ConfigurationUnavailable.
+    `account` chooses among several rows; "" is the main one. One query, none when the shared tier
+    knows it under `stamp` (None: don't ask or tell the shared tier). Raises
+    ConfigurationUnavailable.
     """
-    key = f"{slug}:{stamp}:{business}"
+    # Told apart whatever the texts hold: a business must not be able to name another's account.
+    key = f"{slug}:{stamp}:{business}" if not account else repr((slug, stamp, business, account))
     if stamp is not None:
         known = shared.get(key)
         if known is not None:
             return known
-    found = _query(slug, business)
+    found = _query(slug, business, account)
     if stamp is not None:
         shared.set(key, _jsonable(found))
     return found
 
 
-def _query(slug: str, business: str) -> dict[str, Any]:
+def _query(slug: str, business: str, account: str) -> dict[str, Any]:
     model = registry.settings_model(slug)
     rows = model._default_manager.filter(business__in={business, ""}).select_related("integration")
     try:
-        by_business = {row.business: row for row in rows}
+        found = list(_narrowed(rows, business, account))
     except DatabaseError as error:
         raise ConfigurationUnavailable(
             "The settings can't be read: the database does not answer."
         ) from error
-    own = by_business.get(business)
-    installation = by_business.get("")
+    meant = [row for row in found if account or getattr(row, "is_main", True)]
+    own = next((row for row in meant if row.business == business), None)
     if own is not None:
         return describe_row(own)
-    if installation is not None and installation.shared:
-        return describe_row(installation)
-    return NO_ROW
+    if not account and business and any(row.business == business for row in found):
+        return NO_MAIN
+    shared_row = next((row for row in meant if row.shared), None)
+    return describe_row(shared_row) if shared_row is not None else NO_ROW
+
+
+def _narrowed(rows: QuerySet[Any], business: str, account: str) -> QuerySet[Any]:
+    """Those that may be meant, and for a business the rows which show that it has its own."""
+    field = rows.model.account_field
+    if not field:
+        return rows
+    if account:
+        return rows.filter(**{field: account})
+    is_main = Q(is_main=True)
+    return rows.filter(is_main | Q(business=business) if business else is_main)
 
 
 def _jsonable(found: dict[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,8 @@ from typing import Any
 from django.core import signing
 from django.core.cache import cache
 
+from integrations.metrics import config_reads
+
 logger = logging.getLogger(__name__)
 # Seconds. Whatever went wrong with the stamp, nothing here is older.
 LIFETIME = 60
@@ -33,16 +35,20 @@ class SharedTier:
         """The stored answer, or None: missing, forged or unreachable are the same."""
         if time.monotonic() < self._paused_until:
             return None
+        found, result = None, "miss"
         try:
             text = cache.get(_hashed(key))
             self._is_away = False
-            return signing.loads(text, salt=_salt(key)) if isinstance(text, str) else None
+            if isinstance(text, str):
+                found, result = signing.loads(text, salt=_salt(key)), "hit"
         except signing.BadSignature:
             logger.warning("A cached configuration has a bad signature and was ignored.")
-            return None
+            result = "forged"
         except Exception as error:  # noqa: BLE001 - any cache backend, any failure
             self._pause(error)
-            return None
+            result = "away"
+        config_reads.add("shared", result)
+        return found
 
     def set(self, key: str, answer: dict[str, Any]) -> None:
         """Store an answer; failures only pause the tier."""

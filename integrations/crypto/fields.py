@@ -11,7 +11,9 @@ from django.db.models import lookups
 from django.db.models.query_utils import DeferredAttribute
 
 from integrations.crypto.forms import KEEP, SecretFormField
+from integrations.crypto.keyring import keyring
 from integrations.crypto.secret import Secret, is_token_shaped
+from integrations.exceptions import ConfigurationError, DecryptionError
 
 if TYPE_CHECKING:
     _Text = models.TextField[Any, Any]
@@ -63,6 +65,8 @@ class EncryptedTextField(_Text):
     """
 
     descriptor_class = SecretAttribute
+    # False where the stored text is opened by something else than the keyring.
+    opens_with_keyring = True
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.setdefault("blank", True)
@@ -96,10 +100,55 @@ class EncryptedTextField(_Text):
         return self.seal(value)
 
     def get_prep_value(self, value: Any) -> Any:
-        """The token to store; database expressions pass and meet the CHECK."""
+        """The token to store, under the first key; expressions pass and meet the CHECK.
+
+        Raises DecryptionError for a secret that was read before a key rotation and can't be read
+        any more: what the rotation wrote must not be overwritten by it.
+        """
         if hasattr(value, "resolve_expression"):
             return value
-        return self.seal(value).token
+        secret = self.seal(value)
+        if not secret or not self.opens_with_keyring:
+            return secret.token
+        token = keyring.freshen(secret.token)
+        if secret.stored and token == secret.token and not _is_readable(secret):
+            raise DecryptionError(_outdated(self.name))
+        return token
+
+    def pre_save(self, model_instance: models.Model, add: bool) -> Any:
+        """The value to save; what was read before a key rotation gives way to what it wrote.
+
+        A row may be held for long. Its token must not come back over the re-encrypted one. Raises
+        DecryptionError where it can't be told whether it would.
+        """
+        value = super().pre_save(model_instance, add)
+        if add or not isinstance(value, Secret) or not self._may_be_old(value):
+            return value
+        rows = type(model_instance)._base_manager.using(model_instance._state.db)
+        present = rows.filter(pk=model_instance.pk).values_list(self.attname, flat=True).first()
+        if present == value:
+            # As it is stored: it may be saved back although no key opens it.
+            return type(value)(value.token)
+        if present is not None and self._gives_way(value, present):
+            setattr(model_instance, self.attname, present)
+            return present
+        return value
+
+    def _may_be_old(self, value: Secret) -> bool:
+        try:
+            return bool(value) and not keyring.is_first(value.token)
+        except ConfigurationError:  # without a key nothing can be told
+            return value.stored
+
+    def _gives_way(self, held: Secret, present: Secret) -> bool:
+        """Whether the present value is to stay: the held one is unreadable, or says the same."""
+        try:
+            text = held.reveal()
+        except (DecryptionError, ConfigurationError):
+            if held.stored:
+                return True
+            raise DecryptionError(_outdated(self.name)) from None
+        return _is_readable(present) and text == present.reveal()
 
     def value_to_string(self, obj: models.Model) -> str:
         """Marked ciphertext, for dumpdata."""
@@ -134,3 +183,26 @@ class EncryptedTextField(_Text):
         """Leave the stored secret alone unless something was typed or the box ticked."""
         if data is not KEEP:
             setattr(instance, self.attname, data)
+
+
+def note_stored(instance: models.Model) -> None:
+    """After the commit of a save: the row's secrets are what is stored; nobody typed them since."""
+    for field in instance._meta.concrete_fields:
+        value = instance.__dict__.get(field.attname)
+        if isinstance(field, EncryptedTextField) and isinstance(value, Secret):
+            instance.__dict__[field.attname] = type(value)(value.token, stored=True)
+
+
+def _is_readable(secret: Secret) -> bool:
+    try:
+        secret.reveal()
+    except (DecryptionError, ConfigurationError):
+        return False
+    return True
+
+
+def _outdated(field: str) -> str:
+    return (
+        f"{field}: was encrypted under a key that is gone, and what is stored may be newer. "
+        "Load the row again. Nothing was saved."
+    )

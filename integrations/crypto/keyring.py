@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from cryptography.fernet import InvalidToken, MultiFernet
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.utils.crypto import salted_hmac
 
 from integrations.crypto.keys import check_key, environment_keys, make_ring, split_keys
@@ -48,6 +48,7 @@ class EnvironmentOnly:
 @dataclass(frozen=True, slots=True)
 class _Loaded:
     ring: MultiFernet
+    first: Fernet
     version: str
     reread_at: float
 
@@ -78,7 +79,7 @@ class Keyring:
         Raises ConfigurationError where there is no usable key, and InvalidInput naming `field`
         for what is no text that UTF-8 can carry.
         """
-        return self._ring().encrypt(_as_bytes(text, field)).decode()
+        return self._present().ring.encrypt(_as_bytes(text, field)).decode()
 
     def decrypt(self, token: str, *, where: str = "") -> str:
         """The text of a token, tried with every key, after one reload if none fits.
@@ -87,31 +88,53 @@ class Keyring:
         """
         raw = token.encode("ascii", "replace")
         try:
-            return self._ring().decrypt(raw).decode()
+            return self._present().ring.decrypt(raw).decode()
         except InvalidToken:
             # Another process may have rotated the key a moment ago.
             self.forget()
         except UnicodeDecodeError:
             raise DecryptionError(f"The stored secret {where} holds no text.") from None
         try:
-            return self._ring().decrypt(raw).decode()
+            return self._present().ring.decrypt(raw).decode()
         except InvalidToken:
             raise DecryptionError(
                 f"The stored secret{f' {where}' if where else ''} can't be read: "
                 "the encryption key does not match it."
             ) from None
 
-    def _ring(self) -> MultiFernet:
+    def is_first(self, token: str) -> bool:
+        """Whether the first key opens the token; raises ConfigurationError without a key."""
+        try:
+            self._present().first.extract_timestamp(token.encode("ascii", "replace"))
+        except InvalidToken:
+            return False
+        return True
+
+    def freshen(self, token: str) -> str:
+        """The token under the first key; as it is where it is already, or where no key opens it.
+
+        Raises nothing: a token that can't be read now is kept, whatever the reason.
+        """
+        try:
+            if self.is_first(token):
+                return token
+            return self._present().ring.rotate(token.encode("ascii", "replace")).decode()
+        except (InvalidToken, ConfigurationError):
+            return token
+
+    def _present(self) -> _Loaded:
         version = self._source.version()
         loaded = self._loaded
         if loaded is not None and self._is_current(loaded, version):
-            return loaded.ring
+            return loaded
         with self._lock:
             loaded = self._loaded
             if loaded is None or not self._is_current(loaded, version):
                 reread_at = time.monotonic() + REREAD_SECONDS
-                loaded = self._loaded = _Loaded(self._load(), version, reread_at)
-            return loaded.ring
+                keys = self._load()
+                loaded = _Loaded(make_ring(keys), Fernet(keys[0]), version, reread_at)
+                self._loaded = loaded
+            return loaded
 
     def _is_current(self, loaded: _Loaded, version: str) -> bool:
         return loaded.version == version and time.monotonic() < loaded.reread_at
@@ -120,7 +143,7 @@ class Keyring:
         """After fork: another thread of the parent may have held it."""
         self._lock = threading.Lock()
 
-    def _load(self) -> MultiFernet:
+    def _load(self) -> list[str]:
         keys = [check_key(key, "AppSettings.cypher_key") for key in self._source.keys()]  # noqa: SIM118
         keys += [key for key in environment_keys() if key not in keys]
         if not keys:
@@ -128,7 +151,7 @@ class Keyring:
                 "No encryption key: set CYPHER_KEY (or CYPHER_KEY_FILE) to a Fernet key.",
                 code="no_key",
             )
-        return make_ring(keys)
+        return keys
 
 
 def _as_bytes(text: object, field: str) -> bytes:

@@ -38,6 +38,11 @@ def canonical_key(text: str, source: str) -> str:
     return base64.urlsafe_b64encode(raw).decode()
 
 
+def is_published(text: str) -> bool:
+    """Whether this is the key that the original project published, known by its digest."""
+    return hashlib.sha256(text.encode()).hexdigest() == PUBLISHED_KEY_DIGEST
+
+
 def check_key(text: str, source: str) -> str:
     """The key in its one spelling, unless it must not be used.
 
@@ -45,10 +50,10 @@ def check_key(text: str, source: str) -> str:
     and a development key outside DEBUG. The text of the key never enters the error.
     """
     key = canonical_key(text, source)
-    if hashlib.sha256(key.encode()).hexdigest() == PUBLISHED_KEY_DIGEST:
+    if is_published(key):
         raise ConfigurationError(
             f"{source} is the key that the original project published; everyone has it. "
-            "Generate a new one and re-encrypt.",
+            "Set a new one; `manage.py rotate_encryption_key --from-legacy` re-encrypts.",
             code="published_key",
         )
     if is_dev_key(key) and not settings.DEBUG:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import logging
 import re
 from collections.abc import ItemsView
 from typing import Any
@@ -48,19 +46,3 @@ class RedactingReporter(ExceptionReporter):
     def get_traceback_text(self) -> SafeString:
         """Django's text, redacted."""
         return SafeString(redact(super().get_traceback_text()))
-
-
-class JsonFormatter(logging.Formatter):
-    """One JSON object per record: time, level, logger, message, exception."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """The record as a JSON line."""
-        entry = {
-            "time": self.formatTime(record),
-            "level": record.levelname,
-            "logger": record.name,
-            "message": record.getMessage(),
-        }
-        if record.exc_info or record.exc_text:
-            entry["exception"] = record.exc_text or redact(self.formatException(record.exc_info))  # type: ignore[arg-type]
-        return json.dumps(entry, ensure_ascii=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from integrations.crypto.keyring import keyring
 from integrations.crypto.masking import MASK
@@ -75,8 +75,9 @@ class Secret:
     def __str__(self) -> str:
         return MASK if self.token else ""
 
-    def __reduce__(self) -> tuple[type[Secret], tuple[str]]:
-        return type(self), (self.token,)
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The state of slots, as `copyreg` sets it: nobody typed it, in another process either.
+        return type(self), (self.token,), (None, {"stored": self.stored})
 
     def __deepcopy__(self, memo: object) -> Secret:
         return self

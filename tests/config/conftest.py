@@ -15,12 +15,13 @@ from django.db import OperationalError, connection, connections, models
 
 from integrations.crypto import keyring
 from integrations.models import ConfigStamp, MpesaSettings
+from tests.hunt.plants import planted
 from tests.processes import child_environment
 
 VALUES = {
-    "consumer_key": "the-key",
-    "consumer_secret": "the-secret",
-    "passkey": "the-passkey",
+    "consumer_key": planted("consumer key"),
+    "consumer_secret": planted("consumer secret"),
+    "passkey": planted("passkey"),
     "short_code": "600000",
 }
 

@@ -13,13 +13,14 @@ from django.utils import timezone
 from integrations.crypto import keyring
 from integrations.models import AuditEntry, Integrations, MpesaSettings, acting
 from integrations.services import IntegrationConfigService as Service
+from tests.conftest import CONSUMER_KEY, CONSUMER_SECRET
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def answer() -> tuple[bool, str]:
     ok, message = Service.test_mpesa_connection()
-    for secret in ("test-consumer-key", "test-consumer-secret", "gAAAAA"):
+    for secret in (CONSUMER_KEY, CONSUMER_SECRET, "gAAAAA"):
         assert secret not in message
     return ok, message
 
@@ -43,7 +44,7 @@ def test_good_keys_are_confirmed_and_the_result_is_kept(mpesa):
 
 
 def test_refused_keys_are_said(mpesa, sandbox):
-    sandbox.app("test-consumer-key", "test-consumer-secret", refused=True)
+    sandbox.app(CONSUMER_KEY, CONSUMER_SECRET, refused=True)
     ok, message = answer()
     assert not ok and "consumer key" in message and "sandbox" in message
     mpesa.refresh_from_db()
@@ -56,7 +57,8 @@ def test_a_host_that_refuses_connections_is_said(mpesa, settings):
         place = f"127.0.0.1:{free.getsockname()[1]}"
     settings.OUTBOUND_ALLOWED_HOSTS = [place]
     mpesa.sandbox_url = f"http://{place}"
-    mpesa.consumer_key, mpesa.consumer_secret, mpesa.passkey = "k", "s", "p"
+    for name in mpesa.secret_fields():
+        setattr(mpesa, name, "typed again")
     mpesa.save()
     ok, message = answer()
     assert not ok and "connect" in message.lower()
@@ -123,7 +125,7 @@ def test_the_status_of_everything_has_the_documented_shape(mpesa):
     assert {"mpesa", "kra", "sms", "email", "card_payment"} <= set(status)
     for answer_of in status.values():
         assert set(answer_of) == {
-            "configured", "active", "connection", "status", "connected", "message",
+            "configured", "active", "connection", "status", "connected", "message", "warnings",
         }  # fmt: skip
         ok, message = answer_of["connection"]
         assert isinstance(ok, bool) and isinstance(message, str) and message

@@ -68,14 +68,14 @@ def test_a_business_with_a_row_gets_that_row_and_nothing_of_another(row):
     assert (config["business"], config["short_code"]) == ("b", "500000")
     assert (config["environment"], config["base_url"]) == ("production", LIVE)
     assert config["configured"] is False
-    assert Service.get_mpesa_config()["consumer_key"] == "the-key"
+    assert Service.get_mpesa_config()["consumer_key"] == VALUES["consumer_key"]
 
 
 def test_a_business_without_a_row_uses_a_shared_one(row):
     row.shared = True
     row.save()
     config = Service.get_mpesa_config(business="b")
-    assert (config["consumer_key"], config["business"]) == ("the-key", "b")
+    assert (config["consumer_key"], config["business"]) == (VALUES["consumer_key"], "b")
     assert config["source"] == "row"
 
 
@@ -104,7 +104,7 @@ def test_every_answer_is_a_fresh_dict(row):
     first = Service.get_mpesa_config()
     first["consumer_key"] = "spoiled"
     first.clear()
-    assert Service.get_mpesa_config()["consumer_key"] == "the-key"
+    assert Service.get_mpesa_config()["consumer_key"] == VALUES["consumer_key"]
     defaults = Service.DEFAULT_MPESA_CONFIG
     defaults["short_code"] = "spoiled"
     assert Service.DEFAULT_MPESA_CONFIG["short_code"] == "174379"
@@ -121,7 +121,7 @@ def test_ciphertext_is_what_undecrypted_secrets_are(row):
     # Such a value can be stored again without being encrypted twice.
     row.consumer_key = config["passkey"]
     row.save()
-    assert Service.get_mpesa_config()["consumer_key"] == "the-passkey"
+    assert Service.get_mpesa_config()["consumer_key"] == VALUES["passkey"]
 
 
 def test_ciphertext_is_given_even_where_it_can_not_be_read(row, settings):
@@ -318,7 +318,7 @@ def test_without_the_database_nothing_falls_back_to_the_sandbox(
 def test_a_lost_database_is_not_noticed_inside_the_interval(row, database_down):
     Service.get_mpesa_config()
     with database_down():
-        assert Service.get_mpesa_config()["consumer_key"] == "the-key"
+        assert Service.get_mpesa_config()["consumer_key"] == VALUES["consumer_key"]
 
 
 def test_a_new_row_joins_the_switch_of_its_integration(row):

@@ -11,7 +11,8 @@ import pytest
 
 from integrations.models import MpesaSettings
 from integrations.services import IntegrationConfigService as Service
-from tests.config.conftest import run_script
+from tests.config.conftest import VALUES, run_script
+from tests.hunt.plants import planted
 from tests.work.conftest import child_environment
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -73,14 +74,12 @@ row.save()
 
 
 def test_a_change_made_by_another_process_is_seen_here(row, pass_time):
-    from cryptography.fernet import Fernet
-
-    assert Service.get_mpesa_config()["passkey"] == "the-passkey"
-    run_script(CHANGE, Fernet.generate_key().decode())
+    assert Service.get_mpesa_config()["passkey"] == VALUES["passkey"]
+    run_script(CHANGE, planted("database key"))
     pass_time(1.1)
     config = Service.get_mpesa_config()
     assert (config["short_code"], config["passkey"]) == ("600001", "new-passkey")
-    assert config["consumer_key"] == "the-key"
+    assert config["consumer_key"] == VALUES["consumer_key"]
 
 
 FORK = """
@@ -91,6 +90,7 @@ from integrations.config.freshness import freshness
 from integrations.crypto import keyring
 from integrations.models import MpesaSettings
 from integrations.services import IntegrationConfigService as Service
+from tests.hunt.plants import planted
 
 def passkey():
     return Service.get_mpesa_config()["passkey"]
@@ -106,10 +106,10 @@ def work(times):
     for _ in range(times):
         clear_cache()
         keyring.forget()
-        assert passkey() == "the-passkey"
+        assert passkey() == planted("passkey")
         assert MpesaSettings.objects.filter(consumer_key="").count() == 0
 
-assert passkey() == "the-passkey"
+assert passkey() == planted("passkey")
 parents = backend()
 # The worst moment: other threads hold every lock.
 held = [freshness._lock, keyring._lock]
@@ -119,7 +119,7 @@ child = os.fork()
 if child == 0:
     code = 1
     try:
-        assert passkey() == "the-passkey"
+        assert passkey() == planted("passkey")
         work(30)
         assert backend() != parents
         row = MpesaSettings.objects.get()

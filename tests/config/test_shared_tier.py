@@ -19,6 +19,7 @@ from integrations.models import MpesaSettings
 from integrations.services import IntegrationConfigService as Service
 from tests.config.conftest import VALUES
 
+SECRETS = [VALUES[name] for name in ("consumer_key", "consumer_secret", "passkey")]
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
@@ -55,7 +56,7 @@ def test_the_cache_holds_ciphertext_and_no_plaintext(row):
     assert found
     for key, value in found.items():
         assert isinstance(value, str)
-        for secret in ("the-key", "the-secret", "the-passkey"):
+        for secret in SECRETS:
             assert secret not in key + value + payload(value)
         assert json.loads(payload(value))["tokens"]["passkey"].startswith("gAAAAA")
 
@@ -143,7 +144,7 @@ def test_without_redis_the_database_answers_and_one_line_is_logged(
     clear_cache()
     with caplog.at_level(logging.DEBUG, "integrations.config"):
         for number in range(600001, 600006):
-            assert Service.get_mpesa_config()["consumer_key"] == "the-key"
+            assert Service.get_mpesa_config()["consumer_key"] == VALUES["consumer_key"]
             MpesaSettings.objects.update(short_code=str(number))
             assert Service.get_mpesa_config()["short_code"] == str(number)
             pass_time(6)
@@ -171,9 +172,9 @@ def test_a_redis_that_came_back_is_used_again(row, settings, pass_time, caplog):
 
 def test_a_snapshot_in_a_pickle_carries_no_revealed_secret(row):
     snapshot = get_snapshot("mpesa")
-    assert snapshot.as_dict()["passkey"] == "the-passkey"
+    assert snapshot.as_dict()["passkey"] == VALUES["passkey"]
     dumped = pickle.dumps(snapshot)
-    for secret in ("the-key", "the-secret", "the-passkey"):
+    for secret in SECRETS:
         assert secret.encode() not in dumped
         assert secret not in repr(snapshot)
     assert pickle.loads(dumped).as_dict() == snapshot.as_dict()
