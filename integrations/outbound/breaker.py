@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import threading
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
 
-from integrations.exceptions import TransportError
-
-# (provider, credential digest)
-Key = tuple[str, str]
+# Failures in a row that open a circuit, and the seconds for which it then stays open.
+THRESHOLD = 5
+OPEN_SECONDS = 30.0
 
 
 class BreakerState(StrEnum):
@@ -24,111 +18,78 @@ class BreakerState(StrEnum):
     HALF_OPEN = "half_open"
 
 
-class Breaker(Protocol):
-    """What the client needs; the in-process one below or one shared between processes."""
+class Verdict(StrEnum):
+    """What a call that was let through told about the provider."""
 
-    def check(self, key: Key) -> None:
-        """Raise TransportError(sent=False, code "breaker_open") if no call may be made now.
-
-        A check that passes must be followed by exactly one of the three verdicts.
-        """
-
-    def success(self, key: Key) -> None:
-        """An answer came, of whatever status."""
-
-    def failure(self, key: Key) -> None:
-        """The provider could not be reached or did not answer."""
-
-    def release(self, key: Key) -> None:
-        """The call ended before it could tell anything about the provider."""
-
-    def states(self) -> dict[Key, BreakerState]:
-        """All keys that ever failed, for people to look at."""
+    # An answer came, of whatever status.
+    ANSWERED = "answered"
+    # An answer came, and it said that there are too many calls.
+    THROTTLED = "throttled"
+    # The provider could not be reached or did not answer.
+    FAILED = "failed"
+    # The call ended before it could tell anything.
+    NOTHING = "nothing"
 
 
 @dataclass(slots=True)
-class _Circuit:
+class Circuit:
+    """One circuit; `redis_gate.ADMIT` and `REPORT` follow the same rules.
+
+    `turn` changes whenever it opens, closes, or lets a probe through. A call keeps the turn in
+    which it was let through. A failure of an earlier turn is old news and changes nothing; an
+    answer always ends a row of failures. An open circuit heeds its probe alone, and gives it up
+    after OPEN_SECONDS.
+    """
+
     failures: int = 0
     opened_at: float | None = None
     probe_since: float | None = None
+    turn: int = 0
 
+    @property
+    def is_clean(self) -> bool:
+        """Closed, and the last verdict was no failure: an answer would change nothing."""
+        return self.opened_at is None and not self.failures
 
-class LocalBreaker:
-    """Per process. Opens after `threshold` failures in a row, for `open_seconds`.
-
-    Then one probe decides; a probe that never reports is given up after another `open_seconds`.
-    `clock` is a monotonic clock in seconds.
-    """
-
-    def __init__(
-        self,
-        *,
-        threshold: int = 5,
-        open_seconds: float = 30.0,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._threshold, self._open_seconds, self._clock = threshold, open_seconds, clock
-        self.forget()
-
-    def forget(self) -> None:
-        """Close all circuits; also the state of a process just forked."""
-        self._lock = threading.Lock()
-        self._circuits: dict[Key, _Circuit] = {}
-
-    def check(self, key: Key) -> None:
-        """See `Breaker.check`."""
-        now = self._clock()
-        with self._lock:
-            circuit = self._circuits.get(key)
-            if circuit is None or circuit.opened_at is None:
-                return
-            since = circuit.opened_at if circuit.probe_since is None else circuit.probe_since
-            if now - since >= self._open_seconds:
-                circuit.probe_since = now
-                return
-        raise TransportError(
-            "The provider did not answer several times in a row; it is asked again shortly.",
-            sent=False,
-            code="breaker_open",
-        )
-
-    def success(self, key: Key) -> None:
-        """See `Breaker.success`."""
-        circuit = self._circuits.get(key)
-        if circuit is not None:
-            with self._lock:
-                circuit.failures, circuit.opened_at, circuit.probe_since = 0, None, None
-
-    def failure(self, key: Key) -> None:
-        """See `Breaker.failure`."""
-        with self._lock:
-            circuit = self._circuits.setdefault(key, _Circuit())
-            circuit.failures += 1
-            if circuit.failures >= self._threshold:
-                circuit.opened_at, circuit.probe_since = self._clock(), None
-
-    def release(self, key: Key) -> None:
-        """See `Breaker.release`."""
-        circuit = self._circuits.get(key)
-        if circuit is not None:
-            with self._lock:
-                circuit.probe_since = None
-
-    def states(self) -> dict[Key, BreakerState]:
-        """See `Breaker.states`."""
-        with self._lock:
-            return {key: self._state(circuit) for key, circuit in self._circuits.items()}
-
-    def _state(self, circuit: _Circuit) -> BreakerState:
-        if circuit.opened_at is None:
+    @property
+    def state(self) -> BreakerState:
+        """As people call it."""
+        if self.opened_at is None:
             return BreakerState.CLOSED
-        return BreakerState.OPEN if circuit.probe_since is None else BreakerState.HALF_OPEN
+        return BreakerState.OPEN if self.probe_since is None else BreakerState.HALF_OPEN
 
+    def seconds_left(self, now: float) -> float:
+        """Seconds until the next call may pass; 0 or less where one may now."""
+        if self.opened_at is None:
+            return 0.0
+        since = self.opened_at if self.probe_since is None else self.probe_since
+        # Redis tells the time of day, which may be set back.
+        return since + OPEN_SECONDS - now if now >= since else 0.0
 
-local = LocalBreaker()
-os.register_at_fork(after_in_child=local.forget)
+    def enter(self, now: float) -> int:
+        """Let a call through, as the probe where the circuit is open; returns its turn."""
+        if self.opened_at is not None:
+            self.probe_since = now
+            self.turn += 1
+        return self.turn
 
+    def heed(self, verdict: Verdict, turn: int, now: float) -> None:
+        """Take in what a call of `turn` told."""
+        is_probe = self.opened_at is not None and turn == self.turn
+        if verdict in (Verdict.ANSWERED, Verdict.THROTTLED):
+            if is_probe:
+                self.close()
+            elif self.opened_at is None:
+                self.failures = 0
+        elif is_probe and verdict is Verdict.NOTHING:
+            self.probe_since = None
+        elif turn == self.turn and verdict is Verdict.FAILED:
+            self.failures += 1
+            if is_probe or self.failures >= THRESHOLD:
+                self.opened_at, self.probe_since = now, None
+                self.turn += 1
 
-def breaker_states() -> dict[Key, BreakerState]:
-    """State by (provider, credential digest) of this process's breaker."""
-    return local.states()
+    def close(self) -> None:
+        """Forget all failures."""
+        self.failures, self.opened_at, self.probe_since = 0, None, None
+        self.turn += 1

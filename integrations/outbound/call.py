@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as jsonlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -19,13 +20,15 @@ class Limits:
 
     `connect` bounds TCP (all addresses together) and the TLS handshake, each; `read` one wait for
     the peer; `total` everything together, retries, token and waits included. A name lookup has
-    3 seconds of its own.
+    3 seconds of its own. `place` bounds the wait for a place under the rate limit; 0 refuses the
+    call at once where it would have to wait.
     """
 
     connect: float = 5.0
     read: float = 20.0
     total: float = 30.0
     max_bytes: int = 262_144
+    place: float = math.inf
 
 
 @dataclass(frozen=True, slots=True)

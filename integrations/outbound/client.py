@@ -8,10 +8,13 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
+from integrations.conf import hub_settings
 from integrations.exceptions import ConfigurationError, TransportError
-from integrations.outbound import breaker as breakers
-from integrations.outbound import limiter as limiters
+from integrations.logs import log_event
+from integrations.outbound.admission import Rate
+from integrations.outbound.breaker import Verdict
 from integrations.outbound.call import Call, Response
+from integrations.outbound.gate import Gate, gate
 from integrations.outbound.masks import refuse_masks
 from integrations.outbound.pool import sessions
 from integrations.outbound.recorder import Record, outcome_of_error, recorded
@@ -31,6 +34,11 @@ Classify = Callable[[Response], tuple[str, str, str]]
 _NOT_ITS_FAULT = frozenset({"blocked_address", "response_too_large"})
 
 
+def has_too_many_status(response: Response) -> bool:
+    """429: the usual way of saying that there are too many calls."""
+    return response.status == 429
+
+
 class _Errand(NamedTuple):
     """A call on its way, with what its sender knows about the answers."""
 
@@ -40,15 +48,18 @@ class _Errand(NamedTuple):
     authorize: Authorize | None
     rejects_token: Callable[[Response], bool] | None
     classify: Classify | None
+    throttled: Callable[[Response], bool]
 
 
 class Client:
     """Calls one provider with one set of credentials.
 
     `credential` is a digest of the secrets, never a secret: it keys pools, breaker, limiter
-    and tokens. `hosts` are the `host:port` for which the credentials were entered; no call goes
-    elsewhere. `idle_seconds` is how long an unused connection is trusted. Cheap to make, holds
-    no connection itself, safe to share between threads.
+    and tokens, the last three for all processes together. `hosts` are the `host:port` for which
+    the credentials were entered; no call goes elsewhere. `idle_seconds` is how long an unused
+    connection is trusted. `rate` is (calls per second, burst) as the settings of the credentials
+    say; INTEGRATIONS_RATE_LIMITS goes first. Cheap to make, holds no connection itself, safe to
+    share between threads.
     """
 
     def __init__(
@@ -60,18 +71,19 @@ class Client:
         business: str = "",
         environment: str = "",
         idle_seconds: float = 20.0,
-        breaker: breakers.Breaker = breakers.local,
-        limiter: limiters.Limiter = limiters.local,
+        rate: Rate | None = None,
+        gate: Gate = gate,
         token_cache: TokenCache = tokens,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.provider, self.credential, self.hosts = provider, credential, hosts
         self.business, self.environment = business, environment
-        self._idle_seconds, self._sleep = idle_seconds, sleep
-        self._breaker, self._limiter, self._tokens = breaker, limiter, token_cache
+        self._idle_seconds, self._sleep, self._rate = idle_seconds, sleep, rate
+        self._gate, self._tokens = gate, token_cache
         self._key = (provider, credential)
         identity = repr((provider, environment, credential, sorted(hosts)))
-        self._token_key = hashlib.sha256(identity.encode()).hexdigest()
+        digest = hashlib.sha256(identity.encode()).hexdigest()
+        self._token_key = f"{provider}:{credential}:{digest}"
 
     def send(
         self,
@@ -80,13 +92,15 @@ class Client:
         authorize: Authorize | None = None,
         rejects_token: Callable[[Response], bool] | None = None,
         classify: Classify | None = None,
+        throttled: Callable[[Response], bool] = has_too_many_status,
     ) -> Response:
         """Make the call and return the answer, whatever its HTTP status.
 
         `authorize` fetches a new token when none is cached; it is sent as a Bearer token. Where
         `rejects_token` says that the answer refuses the token, the token is renewed and the call
         replayed, once: a refused token proves that nothing was carried out. `classify` names the
-        outcome for the record.
+        outcome for the record. Where `throttled` says that the answer is "too many calls", all
+        calls with these credentials are slowed down for a while; this one is not repeated for it.
 
         Raises TransportError (see its `sent`), InvalidInput for a URL or value that may not
         leave, ConfigurationError (code "host_not_confirmed") for a host outside `hosts`, and
@@ -105,7 +119,7 @@ class Client:
             is_idempotent=call.idempotent,
         ) as record:
             self._refuse_unsafe(call)
-            errand = _Errand(call, deadline, record, authorize, rejects_token, classify)
+            errand = _Errand(call, deadline, record, authorize, rejects_token, classify, throttled)
             return self._authorized(errand)
 
     def renew_token(self, authorize: Authorize, *, limit: float = 15.0) -> None:
@@ -114,7 +128,7 @@ class Client:
         Raises what `authorize` raises.
         """
         deadline = time.monotonic() + limit
-        self._tokens.renew(self._token_key, lambda: authorize(deadline))
+        self._tokens.renew(self._token_key, lambda: authorize(deadline), deadline=deadline)
 
     def _refuse_unsafe(self, call: Call) -> None:
         refuse_masks(call)
@@ -178,36 +192,44 @@ class Client:
         return True
 
     def _once(self, errand: _Errand, *, token: str) -> Response:
-        """One attempt, past limiter and breaker."""
-        max_wait = max(0.0, errand.deadline - time.monotonic())
-        wait = self._limiter.reserve(self._key, max_wait=max_wait)
-        if wait > 0:
-            self._sleep(wait)
-        self._breaker.check(self._key)
+        """One attempt, past the gate."""
+        max_wait = min(errand.call.limits.place, max(0.0, errand.deadline - time.monotonic()))
+        ticket = self._gate.admit(self._key, max_wait=max_wait, usual=self._rate, sleep=self._sleep)
         try:
             response = self._exchange(errand, token)
         except TransportError as error:
-            self._report(error)
+            self._gate.report(ticket, _verdict(error))
             raise
         except BaseException:
-            self._breaker.release(self._key)
+            self._gate.report(ticket, Verdict.NOTHING)
             raise
-        self._breaker.success(self._key)
+        self._gate.report(ticket, _read_verdict(errand, response))
         return response
-
-    def _report(self, error: TransportError) -> None:
-        ran_out = not error.sent and error.code == "timeout"
-        if ran_out or error.code in _NOT_ITS_FAULT:
-            self._breaker.release(self._key)
-        else:
-            self._breaker.failure(self._key)
 
     def _exchange(self, errand: _Errand, token: str) -> Response:
         headers = dict(errand.call.headers)
+        if hub_settings.outbound_correlation and errand.record.correlation_id:
+            headers.setdefault("X-Correlation-ID", errand.record.correlation_id)
         if token:
             headers["Authorization"] = f"Bearer {token}"
         session = sessions.get((*self._key, self.hosts), max_idle=self._idle_seconds)
         return exchange(session, errand.call, headers=headers, deadline=errand.deadline)
+
+
+def _read_verdict(errand: _Errand, response: Response) -> Verdict:
+    try:
+        return Verdict.THROTTLED if errand.throttled(response) else Verdict.ANSWERED
+    except Exception:  # noqa: BLE001 - a reader that breaks changes no outcome
+        log_event(
+            log, logging.ERROR, "throttle_unread", exc_info=True, provider=errand.record.provider
+        )
+        return Verdict.ANSWERED
+
+
+def _verdict(error: TransportError) -> Verdict:
+    ran_out = not error.sent and error.code == "timeout"
+    is_silent = ran_out or error.code in _NOT_ITS_FAULT
+    return Verdict.NOTHING if is_silent else Verdict.FAILED
 
 
 def _note(errand: _Errand, response: Response) -> str:
@@ -224,8 +246,8 @@ def _note(errand: _Errand, response: Response) -> str:
         record.outcome = outcome_of_error(error, is_idempotent=errand.call.idempotent)
         record.error_code = error.code
         return record.outcome
-    except Exception:
-        log.exception("event=classify_failed provider=%s", record.provider)
+    except Exception:  # noqa: BLE001 - a classifier that breaks changes no outcome
+        log_event(log, logging.ERROR, "classify_failed", exc_info=True, provider=record.provider)
     record.outcome, record.error_code = _by_status(response.status, errand.call.idempotent), ""
     return record.outcome
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from integrations.exceptions import InvalidInput, TransportError
 from integrations.outbound.resolver import Address, lookup
-from integrations.outbound.urls import allowed_hosts, canonical_host, join_host
+from integrations.outbound.urls import allowed_hosts, canonical_host, check_url, join_host
 
 _V4 = tuple(
     ipaddress.IPv4Network(text)
@@ -89,6 +89,25 @@ def vetted_addresses(host: str, port: int, *, timeout: float) -> list[Address]:
     if not _is_exempt(host, port):
         refuse_forbidden(str(address.sockaddr[0]) for address in addresses)
     return addresses
+
+
+def check_typed_url(url: str) -> None:
+    """What a form can say at once of a URL: `check_url`, and the address where its host is one.
+
+    A name is looked up at every call and not here, so that settings can be saved while it can't
+    be. Raises InvalidInput, and ConfigurationError for a bad OUTBOUND_ALLOWED_HOSTS.
+    """
+    place = check_url(url)
+    if place in allowed_hosts():
+        return
+    try:
+        refuse_forbidden_literal(place)
+    except TransportError as error:
+        reason = (
+            "it belongs to an internal or reserved network. An operator can allow this exact "
+            "host:port in OUTBOUND_ALLOWED_HOSTS"
+        )
+        raise InvalidInput("url", reason, code=error.code) from None
 
 
 def refuse_forbidden_literal(place: str) -> None:

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-import os
-import threading
-import time
-from collections.abc import Callable
+import math
 from dataclasses import dataclass
-from typing import Protocol
 
 from integrations.conf import hub_settings
-from integrations.exceptions import ConfigurationError, TransportError
+from integrations.exceptions import ConfigurationError
 
 DEFAULT_RATE = (10.0, 20.0)
+# A provider that says "too many" halves the rate, at most once in BRAKE_GAP seconds: calls that
+# were under way together are refused together. Each BRAKE_STEP seconds without it take one halving
+# back.
+BRAKE_GAP = 1.0
+BRAKE_STEP = 10.0
+BRAKE_MOST = 5
 
 
-def configured_rate(provider: str) -> tuple[float, float]:
-    """(calls per second, burst) of a provider: INTEGRATIONS_RATE_LIMITS, or 10/s and 20.
+def configured_rate(provider: str, usual: tuple[float, float] | None = None) -> tuple[float, float]:
+    """(calls per second, burst) of a provider: INTEGRATIONS_RATE_LIMITS, or `usual`, or 10 and 20.
 
-    Raises ConfigurationError for a rate at which nothing could ever be sent.
+    `usual` is what the settings of the credentials say. Raises ConfigurationError for a rate at
+    which nothing could ever be sent.
     """
-    per_second, burst = hub_settings.rate_limits.get(provider, DEFAULT_RATE)
+    per_second, burst = hub_settings.rate_limits.get(provider, usual or DEFAULT_RATE)
     if per_second <= 0 or burst < 1:
         raise ConfigurationError(
             f"INTEGRATIONS_RATE_LIMITS: {provider} needs a rate above 0 and a burst of at least 1."
@@ -28,61 +31,65 @@ def configured_rate(provider: str) -> tuple[float, float]:
     return float(per_second), float(burst)
 
 
-class Limiter(Protocol):
-    """What the client needs; the in-process one below or one shared between processes."""
-
-    def reserve(self, key: tuple[str, str], *, max_wait: float) -> float:
-        """Take a place and return the seconds to wait before using it.
-
-        Raises TransportError(sent=False, code "rate_limited"), and takes nothing, where that
-        would be more than `max_wait` seconds.
-        """
-
-
 @dataclass(slots=True)
-class _Bucket:
-    tokens: float
-    seen_at: float
+class Bucket:
+    """`places` is what was left at `seen_at`; below zero it counts those who wait for theirs.
 
-
-class LocalLimiter:
-    """Per process, one bucket per (provider, credential). `clock` is monotonic, in seconds.
-
-    `rate` tells (calls per second, burst) of a provider and is asked at every call.
+    `given` numbers the places in the order of asking. `brake` is how often the rate was halved, the
+    last time at `braked_at`; `brakes` counts those times. `redis_gate.ADMIT` does the same sums.
     """
 
-    def __init__(
-        self,
-        *,
-        rate: Callable[[str], tuple[float, float]] = configured_rate,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._rate, self._clock = rate, clock
-        self.forget()
+    places: float
+    seen_at: float
+    per_second: float
+    burst: float
+    given: int = 0
+    brake: int = 0
+    braked_at: float = 0.0
+    brakes: int = 0
 
-    def forget(self) -> None:
-        """Fill all buckets; also the state of a process just forked."""
-        self._lock = threading.Lock()
-        self._buckets: dict[tuple[str, str], _Bucket] = {}
+    def slowness(self, now: float) -> int:
+        """How often the rate is halved at `now`."""
+        return max(0, self.brake - math.floor(max(0.0, now - self.braked_at) / BRAKE_STEP))
 
-    def reserve(self, key: tuple[str, str], *, max_wait: float) -> float:
-        """See `Limiter.reserve`. Places are given in the order of asking."""
-        per_second, burst = self._rate(key[0])
-        with self._lock:
-            now = self._clock()
-            bucket = self._buckets.setdefault(key, _Bucket(burst, now))
-            # Below zero it counts the places already promised to waiting callers.
-            tokens = min(burst, bucket.tokens + (now - bucket.seen_at) * per_second)
-            wait = max(0.0, (1 - tokens) / per_second)
-            if wait <= max_wait:
-                bucket.tokens, bucket.seen_at = tokens - 1, now
-                return wait
-        raise TransportError(
-            "Too many calls to this provider at once; nothing was sent.",
-            sent=False,
-            code="rate_limited",
-        )
+    def pace(self, now: float) -> tuple[float, float]:
+        """(calls per second, burst) at `now`."""
+        factor = 2.0 ** -self.slowness(now)
+        return self.per_second * factor, max(1.0, self.burst * factor)
 
+    def left(self, now: float) -> float:
+        """The places at `now`."""
+        per_second, burst = self.pace(now)
+        return min(burst, self.places + max(0.0, now - self.seen_at) * per_second)
 
-local = LocalLimiter()
-os.register_at_fork(after_in_child=local.forget)
+    def reserve(self, now: float, *, max_wait: float) -> float | None:
+        """Take a place, in the order of asking: the seconds to wait before using it.
+
+        None, and nothing is taken, where that would be more than `max_wait` seconds.
+        """
+        left = self.left(now)
+        wait = max(0.0, (1 - left) / self.pace(now)[0])
+        if wait > max_wait:
+            return None
+        self.places, self.seen_at = left - 1, now
+        self.given += 1
+        return wait
+
+    def wait_left(self, now: float, place: int) -> float:
+        """The seconds before place number `place` can be used, for one who has waited already."""
+        ahead = self.left(now) + max(0, self.given - place)
+        return max(0.0, -ahead / self.pace(now)[0])
+
+    def slow_down(self, now: float) -> None:
+        """The provider said "too many": nothing for BRAKE_GAP seconds, then half the rate.
+
+        Gateways may count what they refuse, so a rate alone would not end it. Source: Daraja
+        reference, section 3 (back off for a second or more).
+        """
+        if self.brakes and 0 <= now - self.braked_at < BRAKE_GAP:
+            return
+        left = self.left(now)
+        self.brake = min(BRAKE_MOST, self.slowness(now) + 1)
+        self.braked_at = now
+        self.brakes += 1
+        self.places, self.seen_at = min(0.0, left) - self.pace(now)[0] * BRAKE_GAP, now

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 
 from django.db import connections, models, router, transaction
 from django.utils import timezone
 
+from integrations import metrics
+from integrations.correlation import current_id
 from integrations.exceptions import (
     ConfigurationError,
     InvalidInput,
@@ -22,6 +23,7 @@ from integrations.exceptions import (
     ProviderError,
     TransportError,
 )
+from integrations.logs import log_event
 from integrations.models.provider_call import ProviderCall
 
 log = logging.getLogger("integrations.outbound")
@@ -60,6 +62,7 @@ class Record:
     provider_request_id: str = ""
     cost: Decimal | None = None
     attempts: int = 0
+    correlation_id: str = field(default_factory=current_id)
 
     def begin_attempt(self) -> None:
         """Count an attempt and forget what the one before told."""
@@ -102,7 +105,7 @@ def recorded(
         _describe(record, error)
         raise
     finally:
-        _store(record, int((time.monotonic() - started) * 1000))
+        _store(record, time.monotonic() - started)
 
 
 def outcome_of_error(error: BaseException, *, is_idempotent: bool) -> str:
@@ -127,36 +130,40 @@ def _describe(record: Record, error: BaseException) -> None:
         record.error_code = str(getattr(error, "code", "") or type(error).__name__)
 
 
-def _store(record: Record, latency_ms: int) -> None:
+def _store(record: Record, seconds: float) -> None:
+    latency_ms = int(seconds * 1000)
     try:
+        metrics.provider_calls.add(record.provider, record.operation, record.outcome)
+        metrics.provider_call_seconds.note(record.provider, record.operation, seconds=seconds)
         _log(record, latency_ms)
         _pending.rows.append(_row(record, latency_ms))
         flush()
-    except Exception:
-        log.exception("event=provider_call_not_recorded provider=%s", record.provider)
+    except Exception:  # noqa: BLE001 - telemetry never changes an outcome
+        _complain(provider=record.provider)
 
 
-def _word(value: object) -> str:
-    """A log value without anything that could look like another field or line."""
-    return re.sub(r"[^\w.:/+-]", "_", str(value))[:120]
+def _complain(**fields: object) -> None:
+    log_event(log, logging.ERROR, "provider_call_not_recorded", exc_info=True, **fields)
 
 
 def _log(record: Record, latency_ms: int) -> None:
-    fields = {
-        "provider": record.provider,
-        "operation": record.operation,
-        "outcome": record.outcome,
-        "status": record.http_status or "",
-        "code": record.error_code,
-        "latency_ms": latency_ms,
-        "attempts": record.attempts,
-        "environment": record.environment,
-        "business": record.business,
-        "reference": record.reference,
-        "request_id": record.provider_request_id,
-        "credential": record.credential,
-    }
-    log.info("event=provider_call %s", " ".join(f"{k}={_word(v)}" for k, v in fields.items()))
+    log_event(
+        log,
+        logging.INFO,
+        "provider_call",
+        provider=record.provider,
+        operation=record.operation,
+        outcome=record.outcome,
+        status=record.http_status,
+        code=record.error_code,
+        latency_ms=latency_ms,
+        attempts=record.attempts,
+        environment=record.environment,
+        business=record.business,
+        reference=record.reference,
+        provider_request_id=record.provider_request_id,
+        credential=record.credential,
+    )
 
 
 def _row(record: Record, latency_ms: int) -> ProviderCall:
@@ -190,9 +197,9 @@ def flush() -> None:
             return
         _pending.rows = []
         _insert(rows, using)
-    except Exception:
+    except Exception:  # noqa: BLE001 - telemetry never changes an outcome
         _pending.rows = []
-        log.exception("event=provider_call_not_recorded rows=%d", len(rows))
+        _complain(rows=len(rows))
 
 
 def discard_pending() -> None:

@@ -1,63 +1,82 @@
-"""OAuth tokens: fetched once, shared between processes as ciphertext, kept until rejected."""
+"""OAuth tokens: fetched once for all processes, shared as ciphertext, kept until rejected."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import logging
 import os
+import secrets
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from django.core.cache import cache
-
-from integrations.crypto.keyring import decrypt_text, encrypt_text
-from integrations.exceptions import DecryptionError, TransportError
-
-log = logging.getLogger("integrations.outbound")
+from integrations.conf import hub_settings
+from integrations.exceptions import TransportError
+from integrations.outbound.redis_link import link
+from integrations.outbound.sealed import Held, open_failure, open_token, seal_failure, seal_token
+from integrations.outbound.token_store import CacheTokens, RedisTokens, TokenStore
 
 # A token that dies on the way to the provider is worth less than a fresh one.
 MARGIN_SECONDS = 60.0
 RENEW_SECONDS = 15.0
+POLL_SECONDS = 0.05
 
 # Returns (token, lifetime in seconds).
 Fetch = Callable[[], tuple[str, float]]
 
+_redis = RedisTokens(link)
+_cache = CacheTokens()
 
-@dataclass(frozen=True, slots=True)
-class _Held:
-    token: str = field(repr=False)
-    usable_until: float
-    fetched_at: float = 0.0
+
+def configured_store() -> TokenStore:
+    """Redis where REDIS_URL names one, also while it is away; Django's cache otherwise."""
+    return _redis if hub_settings.redis_url else _cache
 
 
 @dataclass(slots=True)
 class _Flight:
-    """One fetch at a time; who waited for a fetch that failed shares its failure."""
+    """One fetch at a time in this process; who waited for one that failed shares its failure."""
 
     lock: threading.Lock = field(default_factory=threading.Lock)
     landings: int = 0
     error: Exception | None = None
 
+    def land(self, error: Exception | None) -> None:
+        self.error = error
+        self.landings += 1
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """What a caller wants: a token that is fit for it, until its deadline."""
+
+    key: str
+    fetch: Fetch
+    deadline: float | None
+    is_fit: Callable[[str, Held], bool]
+
 
 class TokenCache:
     """Tokens by key; the key is a digest of the credentials, never the credentials.
 
-    Two tiers: this process, and Django's cache with ciphertext in it. A cache that fails is
-    logged once per outage and otherwise ignored. `clock` is the wall clock in seconds, since
-    expiry times are shared between machines.
+    Two tiers: this process, and below it the store that processes share. `clock` is the wall clock
+    in seconds, since expiry times are shared between machines.
     """
 
-    def __init__(self, *, clock: Callable[[], float] = time.time) -> None:
-        self._clock = clock
-        self._is_cache_down = False
+    def __init__(
+        self,
+        *,
+        clock: Callable[[], float] = time.time,
+        store: Callable[[], TokenStore] = configured_store,
+    ) -> None:
+        self._clock, self._store = clock, store
         self.forget()
 
     def forget(self) -> None:
         """Drop this process's copies; the shared ones stay."""
-        self._held: dict[str, _Held] = {}
+        self._held: dict[str, Held] = {}
+        # The last token that the provider refused, by key: another thread may have read it from
+        # the store just before it was dropped there, and must not bring it back.
+        self._refused: dict[str, str] = {}
         self.renew_locks()
 
     def renew_locks(self) -> None:
@@ -68,123 +87,127 @@ class TokenCache:
     def get(self, key: str, fetch: Fetch, *, deadline: float | None = None) -> str:
         """A token with MARGIN_SECONDS to live (half its life if that is short).
 
-        `fetch` runs in one thread at a time; the others wait for its token.
+        `fetch` runs in one thread of all processes at a time; the others wait for its token.
 
         Raises what `fetch` raised, for all who waited for it; TransportError(sent=False, code
-        "timeout") if the wait for another thread's fetch passes `deadline` (monotonic);
+        "timeout") if the wait for another's fetch passes `deadline` (monotonic);
         ConfigurationError without a usable encryption key.
         """
-        held = self._fresh(self._held.get(key))
-        if held is not None:
+        held = self._held.get(key)
+        if held is not None and self._is_fresh(key, held):
             return held.token
-        return self._alone(key, fetch, deadline, is_new=False)
+        return self._alone(_Wish(key, fetch, deadline, self._is_fresh))
 
-    def renew(self, key: str, fetch: Fetch) -> str:
+    def renew(self, key: str, fetch: Fetch, *, deadline: float | None = None) -> str:
         """A token that was fetched just now, kept for everybody; raises as `get` does.
 
         For connection tests. Some providers cancel the old token with each new one, so a token
         fetched in the last RENEW_SECONDS is new enough, and the new one takes the old one's place.
         """
-        held = self._held.get(key)
-        if held is not None and self._clock() - held.fetched_at < RENEW_SECONDS:
-            return held.token
-        return self._alone(key, fetch, None, is_new=True)
-
-    def _alone(self, key: str, fetch: Fetch, deadline: float | None, *, is_new: bool) -> str:
-        """`_obtain` in one thread at a time."""
-        with self._guard:
-            flight = self._flights.setdefault(key, _Flight())
-        landings = flight.landings
-        wait = -1 if deadline is None else max(0.0, deadline - time.monotonic())
-        if not flight.lock.acquire(timeout=wait):
-            raise TransportError(
-                "The access token did not come in time.", sent=False, code="timeout"
-            )
-        try:
-            if flight.landings != landings and flight.error is not None:
-                raise flight.error.with_traceback(None)
-            if is_new and flight.landings == landings:
-                self._held.pop(key, None)
-                return self._keep(key, self._fetch(fetch, flight)).token
-            return self._obtain(key, fetch, flight).token
-        finally:
-            flight.lock.release()
+        return self._alone(_Wish(key, fetch, deadline, self._is_new))
 
     def reject(self, key: str, token: str) -> None:
         """Forget `token`, which the provider refused, unless a newer one took its place already."""
+        self._refused[key] = token
         held = self._held.get(key)
         if held is not None and held.token == token:
             self._held.pop(key, None)
-        shared = self._read(key)
+        store = self._store()
+        text = store.read(key)
+        shared = open_token(key, text) if text else None
         if shared is not None and shared.token == token:
-            self._with_cache(lambda: cache.delete(self._name(key)))
+            store.drop(key, text)
 
-    def _obtain(self, key: str, fetch: Fetch, flight: _Flight) -> _Held:
-        held = self._fresh(self._held.get(key)) or self._read(key)
-        if held is None:
-            return self._keep(key, self._fetch(fetch, flight))
-        self._held[key] = held
-        return held
+    def held_until(self) -> dict[str, float]:
+        """When the tokens that are held end (wall clock), by key."""
+        shared = self._store().lifetimes()
+        now = self._clock()
+        if shared is not None:
+            return {key: now + seconds for key, seconds in shared.items()}
+        mine = dict(self._held)
+        return {key: held.usable_until for key, held in mine.items() if self._is_fresh(key, held)}
 
-    def _keep(self, key: str, held: _Held) -> _Held:
-        self._write(key, held)
-        self._held[key] = held
-        return held
+    def _is_fresh(self, key: str, held: Held) -> bool:
+        return held.usable_until > self._clock() and held.token != self._refused.get(key)
 
-    def _fetch(self, fetch: Fetch, flight: _Flight) -> _Held:
+    def _is_new(self, key: str, held: Held) -> bool:
+        return self._clock() - held.fetched_at < RENEW_SECONDS and self._is_fresh(key, held)
+
+    def _alone(self, wish: _Wish) -> str:
+        """`_obtain` in one thread of this process at a time."""
+        with self._guard:
+            flight = self._flights.setdefault(wish.key, _Flight())
+        landings = flight.landings
+        wait = -1 if wish.deadline is None else max(0.0, wish.deadline - time.monotonic())
+        if not flight.lock.acquire(timeout=wait):
+            raise _too_late()
         try:
-            token, lifetime = fetch()
+            if flight.landings != landings and flight.error is not None:
+                raise flight.error.with_traceback(None)
+            held = self._held.get(wish.key)
+            if held is None or not wish.is_fit(wish.key, held):
+                held = self._held[wish.key] = self._obtain(wish, flight)
+            return held.token
+        finally:
+            flight.lock.release()
+
+    def _obtain(self, wish: _Wish, flight: _Flight) -> Held:
+        """A fit token of another process, or one fetched here while the others wait."""
+        store, me = self._store(), secrets.token_hex(8)
+        unwanted = waited = ""
+        while True:
+            word, text = store.take(wish.key, me, unwanted=unwanted, waited=waited)
+            if word == "fetch":
+                return self._fetch(wish, flight, store, me)
+            if word == "token":
+                held = open_token(wish.key, text)
+                if held is not None and wish.is_fit(wish.key, held):
+                    return held
+                unwanted = text
+            elif word == "failed":
+                waited = ""
+                error = open_failure(wish.key, text)
+                if error is not None:
+                    flight.land(error)
+                    raise error
+            else:
+                waited = text
+                _pause(wish.deadline)
+
+    def _fetch(self, wish: _Wish, flight: _Flight, store: TokenStore, me: str) -> Held:
+        failure = ""
+        text = ""
+        try:
+            with store.holding(wish.key, me):
+                token, lifetime = wish.fetch()
+            now = self._clock()
+            # Half of a very short life is kept, or such a token would be fetched for every call.
+            usable = float(lifetime) - min(MARGIN_SECONDS, float(lifetime) / 2)
+            held = Held(token, now + usable, fetched_at=now)
+            text = seal_token(wish.key, held)
         except Exception as error:
-            flight.error = error
+            flight.land(error)
+            failure = seal_failure(wish.key, error)
             raise
         finally:
-            flight.landings += 1
-        flight.error = None
-        # Half of a very short life is kept, or such a token would be fetched for every call.
-        margin = min(MARGIN_SECONDS, float(lifetime) / 2)
-        now = self._clock()
-        return _Held(token, now + float(lifetime) - margin, fetched_at=now)
-
-    def _fresh(self, held: _Held | None) -> _Held | None:
-        if held is None or held.usable_until <= self._clock():
-            return None
+            if not text:
+                store.fail(wish.key, me, failure)
+        # Fetched just now: a provider that gives the same one again means it.
+        self._refused.pop(wish.key, None)
+        flight.land(None)
+        store.land(wish.key, me, text, int(usable * 1000))
         return held
 
-    @staticmethod
-    def _name(key: str) -> str:
-        # Any text may be a key; cache backends are choosier.
-        return "integrations.token." + hashlib.sha256(key.encode()).hexdigest()
 
-    def _read(self, key: str) -> _Held | None:
-        stored = self._with_cache(lambda: cache.get(self._name(key)))
-        if not isinstance(stored, str):
-            return None
-        try:
-            owner, token, usable_until = json.loads(decrypt_text(stored))
-        except (DecryptionError, ValueError):
-            # Written under a key that is gone, or by something else: as good as absent.
-            return None
-        # Whoever can write to the cache could lay one credential's token under another's key.
-        if owner != self._name(key):
-            return None
-        return self._fresh(_Held(str(token), float(usable_until)))
+def _pause(deadline: float | None) -> None:
+    left = POLL_SECONDS if deadline is None else deadline - time.monotonic()
+    if left <= 0:
+        raise _too_late()
+    time.sleep(min(POLL_SECONDS, left))
 
-    def _write(self, key: str, held: _Held) -> None:
-        seconds = int(held.usable_until - self._clock())
-        if seconds > 0:
-            stored = encrypt_text(json.dumps([self._name(key), held.token, held.usable_until]))
-            self._with_cache(lambda: cache.set(self._name(key), stored, timeout=seconds))
 
-    def _with_cache(self, action: Callable[[], object]) -> object:
-        try:
-            answer = action()
-        except Exception as error:  # noqa: BLE001 - each backend has errors of its own
-            if not self._is_cache_down:
-                log.warning("event=token_cache_unavailable error=%s", type(error).__name__)
-            self._is_cache_down = True
-            return None
-        self._is_cache_down = False
-        return answer
+def _too_late() -> TransportError:
+    return TransportError("The access token did not come in time.", sent=False, code="timeout")
 
 
 tokens = TokenCache()

@@ -7,12 +7,13 @@ import logging
 import time
 
 import requests
-from requests.structures import CaseInsensitiveDict
 from urllib3.exceptions import HTTPError
 
 from integrations.exceptions import InvalidInput, TransportError
+from integrations.logs import log_event
 from integrations.outbound import sockets
 from integrations.outbound.call import Call, Response
+from integrations.outbound.echoes import Echoes
 from integrations.outbound.pool import proxies
 
 log = logging.getLogger("integrations.outbound")
@@ -48,11 +49,14 @@ def exchange(
     except (OSError, HTTPError) as error:  # requests' own errors are OSErrors
         raise _transport_error(error, is_sent=bounds.is_sent, deadline=deadline) from None
     except UnicodeEncodeError:  # raised while the head is put together, before its first byte
-        raise InvalidInput("headers", "hold characters that HTTP can't carry") from None
+        answer = None
+    if answer is None:  # outside the block: that error would carry the header with it
+        raise InvalidInput("headers", "hold characters that HTTP can't carry")
+    echoes = Echoes(call, headers)
     return Response(
         status=answer.status_code,
-        headers=CaseInsensitiveDict(answer.headers),
-        body=body,
+        headers=echoes.hide_in_headers(answer.headers),
+        body=echoes.hide_in_body(body),
         elapsed=time.monotonic() - started,
     )
 
@@ -108,7 +112,7 @@ def _innermost(error: BaseException) -> BaseException:
 def _transport_error(error: Exception, *, is_sent: bool, deadline: float) -> TransportError:
     cause = _innermost(error)
     # The library's texts quote the whole URL, which may hold secrets; the type says enough.
-    log.info("event=exchange_failed sent=%s error=%s", is_sent, type(cause).__name__)
+    log_event(log, logging.INFO, "exchange_failed", sent=is_sent, error=type(cause).__name__)
     if isinstance(cause, TimeoutError) or time.monotonic() >= deadline:
         text = "did not answer in time" if is_sent else "was not called: the time was over"
         return TransportError(f"The provider {text}.", sent=is_sent, code="timeout")

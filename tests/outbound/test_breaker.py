@@ -1,103 +1,176 @@
-"""The circuit breaker, by itself and in the client."""
+"""The circuit breaker, by itself and in the client; in this process and in Redis."""
 
 from __future__ import annotations
 
 import pytest
 
 from integrations.exceptions import TransportError
-from integrations.outbound import BreakerState, breaker_states
-from integrations.outbound.breaker import LocalBreaker
+from integrations.outbound import BreakerState, provider_states
+from integrations.outbound.breaker import Verdict
 from tests.outbound.conftest import get, limits, pay
 from tests.outbound.servers import answer, drop
 
 KEY = ("mpesa", "c1")
+ANSWERED, FAILED, NOTHING = Verdict.ANSWERED, Verdict.FAILED, Verdict.NOTHING
 
 
-class Clock:
-    """Time that moves when told."""
-
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
+def _enter(gate, key=KEY):
+    return gate.admit(key, max_wait=0)
 
 
-def _opened(clock):
-    breaker = LocalBreaker(threshold=5, open_seconds=30, clock=clock)
+def _call(gate, verdict, key=KEY):
+    gate.report(_enter(gate, key), verdict)
+
+
+def _opened(gate):
     for _ in range(5):
-        breaker.check(KEY)
-        breaker.failure(KEY)
-    return breaker
+        _call(gate, FAILED)
+    return gate
 
 
-def _refuses(breaker, key=KEY):
+def _refuses(gate, key=KEY):
     with pytest.raises(TransportError) as caught:
-        breaker.check(key)
+        _enter(gate, key)
     return (caught.value.sent, caught.value.code) == (False, "breaker_open")
 
 
-def test_it_opens_after_five_failures_in_a_row():
-    breaker = LocalBreaker(clock=Clock())
+def _states(gate):
+    return {key: standing.circuit.state for key, standing in gate.standings().items()}
+
+
+def test_it_opens_after_five_failures_in_a_row(gate_for, clock):
+    gate = gate_for(clock)
     for _ in range(4):
-        breaker.failure(KEY)
-    breaker.check(KEY)
-    breaker.failure(KEY)
-    assert _refuses(breaker)
-    assert breaker.states() == {KEY: BreakerState.OPEN}
-    breaker.check(("mpesa", "other"))
+        _call(gate, FAILED)
+    _call(gate, NOTHING)
+    _call(gate, FAILED)
+    assert _refuses(gate)
+    _enter(gate, ("mpesa", "other"))
+    assert _states(gate) == {KEY: BreakerState.OPEN, ("mpesa", "other"): BreakerState.CLOSED}
 
 
-def test_a_success_between_failures_keeps_it_closed():
-    breaker = LocalBreaker(clock=Clock())
+def test_a_success_between_failures_keeps_it_closed(gate_for, clock):
+    gate = gate_for(clock)
     for _ in range(3):
         for _ in range(4):
-            breaker.failure(KEY)
-        breaker.success(KEY)
-    breaker.check(KEY)
-    assert breaker.states() == {KEY: BreakerState.CLOSED}
+            _call(gate, FAILED)
+        _call(gate, ANSWERED)
+    _enter(gate)
+    assert _states(gate) == {KEY: BreakerState.CLOSED}
 
 
-def test_after_its_time_a_single_probe_decides():
-    clock = Clock()
-    breaker = _opened(clock)
+def test_an_answer_counts_by_its_end_also_when_its_call_began_before_the_failures(gate_for, clock):
+    gate = gate_for(clock)
+    early = [_enter(gate) for _ in range(3)]
+    for ticket in early:
+        for _ in range(2):
+            _call(gate, FAILED)
+        clock.now += 1
+        gate.report(ticket, ANSWERED)
+    for _ in range(4):
+        _call(gate, FAILED)
+    _enter(gate)
+    _call(gate, FAILED)
+    assert _refuses(gate)
+
+
+def test_after_its_time_a_single_probe_decides(gate_for, clock):
+    gate = _opened(gate_for(clock))
     clock.now = 29.9
-    assert _refuses(breaker)
+    assert _refuses(gate)
     clock.now = 30.0
-    breaker.check(KEY)
-    assert breaker.states() == {KEY: BreakerState.HALF_OPEN}
-    assert _refuses(breaker)
-    breaker.failure(KEY)
-    assert breaker.states() == {KEY: BreakerState.OPEN}
+    probe = _enter(gate)
+    assert _states(gate) == {KEY: BreakerState.HALF_OPEN}
+    assert _refuses(gate)
+    gate.report(probe, FAILED)
+    assert _states(gate) == {KEY: BreakerState.OPEN}
     clock.now = 59.0
-    assert _refuses(breaker)
+    assert _refuses(gate)
     clock.now = 60.0
-    breaker.check(KEY)
-    breaker.success(KEY)
-    breaker.check(KEY)
-    assert breaker.states() == {KEY: BreakerState.CLOSED}
+    probe = _enter(gate)
+    gate.report(probe, ANSWERED)
+    _enter(gate)
+    assert _states(gate) == {KEY: BreakerState.CLOSED}
 
 
-def test_a_probe_that_told_nothing_makes_room_for_another():
-    clock = Clock()
-    breaker = _opened(clock)
+def test_a_closed_circuit_has_forgotten_its_failures(gate_for, clock):
+    gate = _opened(gate_for(clock))
     clock.now = 30.0
-    breaker.check(KEY)
-    breaker.release(KEY)
-    breaker.check(KEY)
+    _call(gate, ANSWERED)
+    for _ in range(4):
+        _call(gate, FAILED)
+    _enter(gate)
 
 
-def test_a_probe_that_never_reports_is_given_up():
-    clock = Clock()
-    breaker = _opened(clock)
+def test_a_probe_that_told_nothing_makes_room_for_another(gate_for, clock):
+    gate = _opened(gate_for(clock))
     clock.now = 30.0
-    breaker.check(KEY)
+    _call(gate, NOTHING)
+    _enter(gate)
+    assert _refuses(gate)
+
+
+def test_a_probe_that_never_reports_is_given_up(gate_for, clock):
+    gate = _opened(gate_for(clock))
+    clock.now = 30.0
+    lost = _enter(gate)
     clock.now = 59.0
-    assert _refuses(breaker)
+    assert _refuses(gate)
     clock.now = 60.0
-    breaker.check(KEY)
+    _enter(gate)
+    for verdict in Verdict:
+        gate.report(lost, verdict)
+        assert _refuses(gate)
+    assert _states(gate) == {KEY: BreakerState.HALF_OPEN}
 
 
-def test_a_dead_provider_is_left_alone(serve, client_for):
+def test_late_verdicts_of_old_calls_neither_prolong_nor_end_an_open_circuit(gate_for, clock):
+    gate = gate_for(clock)
+    old = [_enter(gate) for _ in range(9)]
+    for ticket in old[:5]:
+        gate.report(ticket, FAILED)
+    clock.now = 20.0
+    gate.report(old[5], FAILED)
+    gate.report(old[6], NOTHING)
+    gate.report(old[7], ANSWERED)
+    assert _refuses(gate)
+    clock.now = 30.0
+    probe = _enter(gate)
+    gate.report(old[8], FAILED)
+    assert _states(gate) == {KEY: BreakerState.HALF_OPEN}
+    gate.report(probe, ANSWERED)
+    _enter(gate)
+
+
+def test_late_failures_of_old_calls_do_not_open_a_circuit_that_was_closed_since(gate_for, clock):
+    gate = gate_for(clock)
+    old = [_enter(gate) for _ in range(10)]
+    for ticket in old[:5]:
+        gate.report(ticket, FAILED)
+    clock.now = 30.0
+    _call(gate, ANSWERED)
+    for ticket in old[5:]:
+        gate.report(ticket, FAILED)
+    _enter(gate)
+    assert gate.standings()[KEY].circuit.failures == 0
+
+
+def test_it_can_be_closed_by_hand(gate_for, clock):
+    gate = _opened(gate_for(clock))
+    gate.close(KEY)
+    for _ in range(4):
+        _call(gate, FAILED)
+    _enter(gate)
+
+
+def test_a_clock_that_was_set_back_keeps_no_circuit_open(gate_for, clock):
+    clock.now = 3600.0
+    gate = _opened(gate_for(clock))
+    clock.now = 0.0
+    _enter(gate)
+
+
+def test_a_dead_provider_is_left_alone(sharing, serve, client_for):
     server = serve(drop)
     client = client_for(server)
     codes = []
@@ -107,7 +180,8 @@ def test_a_dead_provider_is_left_alone(serve, client_for):
         codes.append((caught.value.sent, caught.value.code))
     assert codes == [(True, "connection_lost")] * 5 + [(False, "breaker_open")] * 3
     assert len(server.requests) == 5
-    assert breaker_states() == {KEY: BreakerState.OPEN}
+    [state] = provider_states().providers
+    assert (state.provider, state.credential, state.circuit) == (*KEY, BreakerState.OPEN)
     server.reply = answer()
     assert client_for(server, credential="c2").send(pay(server)).status == 200
 
@@ -120,7 +194,7 @@ def test_refusals_never_open_it(serve, client_for, status):
         assert client.send(pay(server)).status == status
 
 
-def test_neither_a_huge_answer_nor_our_own_haste_opens_it(serve, client_for):
+def test_neither_a_huge_answer_nor_our_own_haste_opens_it(sharing, serve, client_for):
     server = serve(answer(200, b"x" * 100))
     client = client_for(server)
     for _ in range(7):
@@ -131,9 +205,9 @@ def test_neither_a_huge_answer_nor_our_own_haste_opens_it(serve, client_for):
     assert client.send(get(server)).status == 200
 
 
-def test_the_client_closes_it_again_when_the_probe_is_answered(serve, client_for):
-    server, clock = serve(drop), Clock()
-    client = client_for(server, breaker=_opened(clock))
+def test_the_client_closes_it_again_when_the_probe_is_answered(gate_for, clock, serve, client_for):
+    server = serve(drop)
+    client = client_for(server, gate=_opened(gate_for(clock)))
     with pytest.raises(TransportError, match="several times"):
         client.send(pay(server))
     clock.now, server.reply = 31.0, answer()

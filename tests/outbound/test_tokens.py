@@ -1,4 +1,4 @@
-"""Tokens: fetched once, kept as ciphertext, replaced when refused."""
+"""Tokens: fetched once, kept as ciphertext, replaced when refused; in both kinds of store."""
 
 from __future__ import annotations
 
@@ -6,55 +6,36 @@ import itertools
 import logging
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from typing import Any
 
 import pytest
 import time_machine
 from cryptography.fernet import Fernet
-from django.core.cache import cache, caches
+from django.core.cache import cache
 from django.test import override_settings
 
-from integrations.crypto.keyring import EnvironmentOnly, keyring
+from integrations.crypto.keyring import keyring
 from integrations.exceptions import ProviderError, TransportError
 from integrations.outbound import TokenCache
-from tests.outbound.conftest import get, limits, pay
+from integrations.outbound.redis_link import link
+from integrations.outbound.token_store import CacheTokens, RedisTokens
+from integrations.outbound.tokens import configured_store
+from tests.hunt.plants import planted
+from tests.outbound.conftest import Source, at_once, get, limits, pay
 from tests.outbound.servers import answer, drop
 
 
 @pytest.fixture(autouse=True)
-def _environment_keys_only():
-    """Keys from CYPHER_KEY alone, so that the threads below need no database."""
-    before = keyring._source
-    keyring.use(EnvironmentOnly())
-    yield
-    keyring.use(before)
+def _both_stores(sharing, environment_keys):
+    """Every test with Django's cache and with Redis below."""
 
 
-class Source:
-    """Hands out t1, t2, ... and counts."""
-
-    def __init__(self, lifetime: float = 3599, pause: float = 0) -> None:
-        self.lifetime, self.pause = lifetime, pause
-        self.count = 0
-
-    def __call__(self, *_: Any) -> tuple[str, float]:
-        self.count += 1
-        token = f"t{self.count}"
-        time.sleep(self.pause)
-        return token, self.lifetime
-
-
-def _at_once(count, action):
-    together = threading.Barrier(count)
-
-    def act(number):
-        together.wait(5)
-        return action(number)
-
-    with ThreadPoolExecutor(count) as threads:
-        return list(threads.map(act, range(count)))
+def _put(key, text):
+    """Lay `text` where the store that is in use keeps the token of `key`."""
+    if isinstance(configured_store(), CacheTokens):
+        cache.set(CacheTokens._name(key), text)
+    else:
+        link.ask("SET", link.key("token", key), str(text))
 
 
 def test_a_token_is_fetched_once_and_kept():
@@ -70,25 +51,11 @@ def test_another_process_finds_it_in_the_shared_cache():
     assert source.count == 1
 
 
-def test_the_shared_cache_holds_ciphertext_only():
-    stored = []
-    backend = caches["default"]
-    original = backend.set
-
-    def spy(key, value, *args, **kwargs):
-        stored.append((key, value))
-        return original(key, value, *args, **kwargs)
-
-    backend.set = spy
-    try:
-        TokenCache().get("digest", lambda: ("very-secret-token", 3599))
-    finally:
-        del backend.set
-    [(key, value)] = stored
-    assert isinstance(value, str)
-    assert value.startswith("gAAAAA")
-    assert "very-secret-token" not in key + value
-    assert "very-secret-token" not in repr(cache.get(key))
+def test_what_is_shared_is_ciphertext():
+    TokenCache().get("digest", lambda: (planted("access token"), 3599))
+    text = configured_store().read("digest")
+    assert text.startswith("gAAAAA")
+    assert planted("access token") not in text + repr(vars(TokenCache()))
 
 
 def test_eight_threads_with_an_expired_token_make_one_fetch():
@@ -96,7 +63,7 @@ def test_eight_threads_with_an_expired_token_make_one_fetch():
     with time_machine.travel("2026-01-01T00:00:00Z", tick=True) as clock:
         tokens.get("k", source)
         clock.shift(timedelta(hours=2))
-        assert set(_at_once(8, lambda _: tokens.get("k", source))) == {"t2"}
+        assert set(at_once(8, lambda _: tokens.get("k", source))) == {"t2"}
     assert source.count == 2
 
 
@@ -132,7 +99,7 @@ def test_who_waited_for_a_failed_fetch_shares_its_failure():
         with pytest.raises(ProviderError, match="wrong consumer key"):
             tokens.get("k", refused)
 
-    _at_once(8, attempt)
+    at_once(8, attempt)
     assert next(calls) == 2
     assert tokens.get("k", Source()) == "t1"
 
@@ -164,8 +131,17 @@ def test_eight_rejections_of_one_token_cause_one_refresh():
         tokens.reject("k", old)
         return tokens.get("k", source)
 
-    assert set(_at_once(8, renew)) == {"t2"}
+    assert set(at_once(8, renew)) == {"t2"}
     assert source.count == 2
+
+
+def test_an_unexpected_failure_leaves_the_next_caller_free_to_fetch():
+    def broken():
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        TokenCache().get("k", broken)
+    assert TokenCache().get("k", Source(), deadline=time.monotonic() + 1) == "t1"
 
 
 def test_a_late_rejection_of_the_old_token_keeps_the_new_one():
@@ -182,14 +158,14 @@ def test_a_late_rejection_of_the_old_token_keeps_the_new_one():
 @pytest.mark.parametrize("stored", ["gAAAAAnonsense", "", 7, None, ["t", 1], {"token": "t"}])
 def test_what_cannot_be_read_counts_as_missing(stored):
     tokens, source = TokenCache(), Source()
-    cache.set(TokenCache._name("k"), stored)
+    _put("k", stored)
     assert tokens.get("k", source) == "t1"
 
 
 def test_a_token_laid_under_another_key_counts_as_missing():
     source = Source()
     TokenCache().get("theirs", source)
-    cache.set(TokenCache._name("ours"), cache.get(TokenCache._name("theirs")))
+    _put("ours", configured_store().read("theirs"))
     assert TokenCache().get("ours", source) == "t2"
 
 
@@ -198,6 +174,8 @@ def test_a_renewed_token_takes_the_place_of_the_old_one_for_everybody():
     source = Source()
     here, there = (TokenCache(clock=lambda: now[0]) for _ in range(2))
     assert there.get("k", source) == "t1"
+    assert here.renew("k", source) == "t1"
+    now[0] += 15
     assert here.renew("k", source) == "t2"
     assert here.get("k", source) == "t2"
     assert TokenCache(clock=lambda: now[0]).get("k", source) == "t2"
@@ -206,7 +184,7 @@ def test_a_renewed_token_takes_the_place_of_the_old_one_for_everybody():
 def test_renewing_makes_at_most_one_token_in_fifteen_seconds():
     now = [1_700_000_000.0]
     tokens, source = TokenCache(clock=lambda: now[0]), Source(pause=0.05)
-    assert set(_at_once(8, lambda _: tokens.renew("k", source))) == {"t1"}
+    assert set(at_once(8, lambda _: tokens.renew("k", source))) == {"t1"}
     now[0] += 14.9
     assert tokens.renew("k", source) == "t1"
     now[0] += 0.2
@@ -223,7 +201,8 @@ def test_a_token_of_a_retired_key_counts_as_missing(settings):
 
 def test_a_cache_that_is_away_is_logged_once_and_ignored(caplog):
     nobody = {"BACKEND": "django_redis.cache.RedisCache", "LOCATION": "redis://127.0.0.1:1/0"}
-    tokens, source = TokenCache(), Source()
+    store = CacheTokens()
+    tokens, source = TokenCache(store=lambda: store), Source()
     with (
         override_settings(CACHES={"default": nobody}),
         caplog.at_level(logging.WARNING, "integrations.outbound"),
@@ -279,11 +258,44 @@ def test_eight_threads_with_a_rejected_token_cause_one_refresh(serve, client_for
     client = client_for(server)
     client.send(pay(server), authorize=source, rejects_token=_rejects)
     server.good = "t2"
-    statuses = _at_once(
+    statuses = at_once(
         8, lambda _: client.send(pay(server), authorize=source, rejects_token=_rejects).status
     )
     assert statuses == [200] * 8
     assert source.count == 2
+
+
+def test_a_token_that_is_refused_while_another_thread_reads_it_does_not_come_back():
+    source = Source()
+    TokenCache().get("k", source)
+
+    class RefusedMeanwhile(type(configured_store())):
+        """Between our look at the store and our use of what lay there, a neighbour refuses it."""
+
+        def take(self, key, me, *, unwanted, waited):
+            taken = super().take(key, me, unwanted=unwanted, waited=waited)
+            tokens.reject(key, "t1")
+            return taken
+
+    shared = RefusedMeanwhile(*([link] if configured_store().__class__ is RedisTokens else []))
+    tokens = TokenCache(store=lambda: shared)
+    assert tokens.get("k", source) == "t2"
+    assert tokens.get("k", source) == "t2"
+    assert source.count == 2
+
+
+def test_a_provider_that_gives_the_refused_token_again_is_not_asked_for_ever():
+    asked = []
+    tokens = TokenCache()
+
+    def same():
+        asked.append(1)
+        return "t1", 3599.0
+
+    tokens.get("k", same)
+    tokens.reject("k", "t1")
+    assert [tokens.get("k", same) for _ in range(3)] == ["t1"] * 3
+    assert len(asked) == 2
 
 
 def test_a_lost_token_request_does_not_make_the_payment_unknown(serve, client_for):
