@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
 
 from integrations.providers.mpesa.emulator.contract import Answer, Rejected
 from integrations.sandbox.faults import read_fault
@@ -18,13 +19,15 @@ _SETTLE_LIMIT = 60.0  # seconds
 _YEARS = 3.2e8  # ten years in seconds: further the clock does not travel
 
 
-def answer_control(sandbox: Sandbox, method: str, path: str, body: bytes) -> Answer:
+def answer_control(sandbox: Sandbox, method: str, target: str, body: bytes) -> Answer:
     """Carry out one control request; problems are answered in words with 400, 404 or 405."""
+    path, _, asked = target.partition("?")
     parts = path.removeprefix(PREFIX).strip("/").split("/")
+    result: dict[str, Any] | Answer | None
     try:
         payload = _read(body)
         if method == "GET":
-            result = _show(sandbox, parts)
+            result = _show(sandbox, parts, parse_qs(asked, keep_blank_values=True))
         elif method == "POST":
             result = _act(sandbox, parts, payload)
         else:
@@ -33,10 +36,12 @@ def answer_control(sandbox: Sandbox, method: str, path: str, body: bytes) -> Ans
         return _json(400, {"error": str(refusal)})
     if result is None:
         return _json(404, {"error": f"There is no {method} {path}."})
-    return _json(200, result)
+    return result if isinstance(result, Answer) else _json(200, result)
 
 
-def _show(sandbox: Sandbox, parts: list[str]) -> dict[str, Any] | None:
+def _show(
+    sandbox: Sandbox, parts: list[str], query: Mapping[str, list[str]]
+) -> dict[str, Any] | Answer | None:
     match parts:
         case ["counters"]:
             return sandbox.counters()
@@ -50,6 +55,8 @@ def _show(sandbox: Sandbox, parts: list[str]) -> dict[str, Any] | None:
             }
         case [slug, "book"] if slug in sandbox.mounts:
             return sandbox.mounts[slug].emulator.book()
+        case [slug, name] if slug in sandbox.mounts:
+            return sandbox.mounts[slug].emulator.show(name, query)
         case _:
             return None
 

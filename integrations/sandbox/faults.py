@@ -13,6 +13,7 @@ from integrations.providers.mpesa.emulator.contract import Call, Fault, Rejected
 BEFORE = frozenset({"delay", "drop", "error_before"})
 AFTER = frozenset({"lose_answer", "error_after", "slow", "html", "empty"})
 TRANSPORT_KINDS = BEFORE | AFTER
+_LONGEST = 1_000_000  # provider seconds
 _PLAIN_FIELDS = ("kind", "operation", "phone", "times", "emulator")
 
 
@@ -59,8 +60,10 @@ def read_fault(payload: Mapping[str, Any], own_kinds: frozenset[str]) -> Fault:
     if times is not None and (not isinstance(times, int) or isinstance(times, bool) or times < 1):
         raise Rejected("times: a whole number from 1, or null for all.")
     options = {name: value for name, value in payload.items() if name not in _PLAIN_FIELDS}
-    _check_number(options, "seconds", 0, 600)
-    _check_number(options, "status", 500, 599)
+    # Transport faults count real seconds, an emulator's own those of the provider.
+    _check_number(options, "seconds", 0, 600 if kind in TRANSPORT_KINDS else _LONGEST)
+    # A page of the gateway is a failure of a server; an emulator's own errors are others, too.
+    _check_number(options, "status", 500 if kind in TRANSPORT_KINDS else 200, 599)
     return Fault(
         kind=str(kind),
         operation=str(payload.get("operation", "")),

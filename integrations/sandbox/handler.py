@@ -66,7 +66,7 @@ class SandboxHandler(BaseHTTPRequestHandler):
         if path.startswith(PREFIX):
             if self.command != "GET" and not self._is_trusted():
                 return envelopes.error(403, "403.002", "Send the header X-Sandbox: 1")
-            return answer_control(self._sandbox, self.command, path, body)
+            return answer_control(self._sandbox, self.command, self.path, body)
         if path == "/" and self.command == "GET":
             return _panel()
         slug, _, rest = path.removeprefix("/").partition("/")

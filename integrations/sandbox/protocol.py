@@ -30,6 +30,9 @@ class Emulator(Protocol):
     def book(self) -> dict[str, Any]:
         """Everything that happened since the last reset."""
 
+    def show(self, name: str, query: Mapping[str, list[str]]) -> Answer | None:
+        """A document of its own for the control API, or None; raises Rejected."""
+
     def counters(self) -> dict[str, int]:
         """Figures of its own."""
 

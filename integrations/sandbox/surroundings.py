@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from integrations.providers.mpesa.emulator.contract import Call, Delivery, Fault
-from integrations.sandbox.delivery import post_once
+from integrations.sandbox.delivery import TIMEOUT, post_once
 from integrations.sandbox.faults import FaultPlan
 from integrations.sandbox.journal import Journal
 from integrations.sandbox.timetable import Timetable
@@ -32,9 +32,11 @@ class EmulatorSurroundings:
         """Run the task after so many provider seconds."""
         self.timetable.later(seconds, task, scaled=scaled)
 
-    def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Delivery:
+    def post(
+        self, url: str, headers: Mapping[str, str], body: bytes, *, timeout: float = TIMEOUT
+    ) -> Delivery:
         """Deliver one callback, once."""
-        return post_once(url, headers, body, may_leave=self.may_leave)
+        return post_once(url, headers, body, may_leave=self.may_leave, timeout=timeout)
 
     def record(self, entry: Mapping[str, Any]) -> None:
         """Append to the journal."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable
 from html import unescape
 from typing import Any
 
@@ -13,9 +14,12 @@ from integrations.sandbox.stack import StackError
 
 # Published by Safaricom for its sandbox short code (Daraja reference, section 1).
 SANDBOX_PASSKEY = "bfb279f9aa9bdbcf158e97dd71a467cd2e0c893059b10f78e6b72ada1ed2c919"
+# The initiator of every short code of the sandbox, published too (section 1).
+INITIATOR_NAME = "testapi"
+INITIATOR_PASSWORD = "Safaricom123!!"  # noqa: S105 - published for everybody
+APPROVE_ABOVE = "1000"
 SETTINGS_PATH = "/admin/integrations/mpesasettings/"
 _INPUT = re.compile(r"<(?:input|textarea|select)\b[^>]*>", re.IGNORECASE)
-_MESSAGE = re.compile(r'<li class="(?:success|error|warning|info)">(.*?)</li>', re.DOTALL)
 
 
 class Visitor:
@@ -38,14 +42,7 @@ class Visitor:
     def save_settings(self, sandbox_url: str) -> str:
         """Fill in and save the M-Pesa form; the path of the saved row's page."""
         page = self._get(SETTINGS_PATH + "add/")
-        typed = {
-            "consumer_key": "demo-consumer-key",
-            "consumer_secret": "demo-consumer-secret",
-            "passkey": SANDBOX_PASSKEY,
-            "short_code": "174379",
-            "sandbox_url": f"{sandbox_url}/mpesa-daraja",
-            "callback_sources": "127.0.0.1",
-        }
+        typed = typed_settings(sandbox_url, self._certificate(sandbox_url))
         answer = self._post(
             SETTINGS_PATH + "add/", page, {**_filled(page), **typed, "_continue": "1"}
         )
@@ -54,12 +51,28 @@ class Visitor:
             raise StackError(f"The settings form was not saved: {_errors(answer.text)}")
         return path
 
+    def register_c2b(self, path: str) -> None:
+        """Press "Register C2B addresses" for a settings row; raises StackError when refused."""
+        row = path.removeprefix(SETTINGS_PATH).partition("/")[0]
+        place = f"/admin/integrations/c2bregistration/register/{row}/"
+        answer = self._post(place, self._get(place), {"confirmed": "1"})
+        if not answer.url.endswith(place) or "/cb/" not in answer.text:
+            raise StackError("The C2B addresses were not registered.")
+
+    def approve(self, number: int) -> None:
+        """Press "Approve" on the page of a request; raises StackError when it is refused."""
+        place = f"/admin/integrations/approval/{number}/"
+        page = self._get(f"{place}change/")
+        answer = self._post(f"{place}approve/", page, {})
+        if "Approved: it goes ahead." not in answer.text:
+            raise StackError("The request could not be approved.")
+
     def test_connection(self, path: str) -> str:
-        """Press "Test connection" on a settings page; what the page then says."""
+        """Press "Test connection" on a settings page; what its script is told."""
         page = self._get(path)
-        answer = self._post(path + "test/", page, _filled(page))
-        found = _MESSAGE.search(answer.text)
-        return unescape(re.sub(r"<[^>]+>|\s+", " ", found.group(1))).strip() if found else ""
+        answer = self._post(path + "test/", page, _filled(page), Accept="application/json")
+        told = answer.json()
+        return f"{told['message']} ({told['milliseconds']} ms)"
 
     def health(self) -> dict[str, Any]:
         """The documented health answer."""
@@ -68,21 +81,45 @@ class Visitor:
         body: dict[str, Any] = answer.json()
         return body
 
+    def _certificate(self, sandbox_url: str) -> str:
+        """What a person downloads from the provider's portal."""
+        answer = self.session.get(f"{sandbox_url}/_control/mpesa-daraja/certificate", timeout=30)
+        answer.raise_for_status()
+        return answer.text
+
     def _get(self, path: str) -> str:
         answer = self.session.get(self.web_url + path, timeout=30)
         answer.raise_for_status()
         return answer.text
 
-    def _post(self, path: str, page: str, data: dict[str, str]) -> requests.Response:
+    def _post(
+        self, path: str, page: str, data: dict[str, str], **headers: str
+    ) -> requests.Response:
         token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page)
         answer = self.session.post(
             self.web_url + path,
             data={**data, "csrfmiddlewaretoken": token.group(1) if token else ""},
-            headers={"Referer": self.web_url + path},
+            headers={"Referer": self.web_url + path, **headers},
             timeout=30,
         )
         answer.raise_for_status()
         return answer
+
+
+def typed_settings(sandbox_url: str, certificate: str) -> dict[str, str]:
+    """What is typed into the M-Pesa form, for money both ways, by the form's field names."""
+    return {
+        "consumer_key": "demo-consumer-key",
+        "consumer_secret": "demo-consumer-secret",
+        "passkey": SANDBOX_PASSKEY,
+        "short_code": "174379",
+        "sandbox_url": f"{sandbox_url}/mpesa-daraja",
+        "callback_sources": "127.0.0.1",
+        "initiator_name": INITIATOR_NAME,
+        "initiator_password": INITIATOR_PASSWORD,
+        "certificate": certificate,
+        "approve_above": APPROVE_ABOVE,
+    }
 
 
 def _filled(page: str) -> dict[str, str]:
@@ -98,7 +135,9 @@ def _filled(page: str) -> dict[str, str]:
         values[name] = unescape(text).strip()
     for tag in _INPUT.findall(page):
         name, value = re.search(r'name="([^"]+)"', tag), re.search(r'value="([^"]*)"', tag)
-        if name and value and 'type="checkbox"' not in tag and 'type="submit"' not in tag:
+        if name and 'type="checkbox"' in tag and " checked" in tag:
+            values.setdefault(name.group(1), unescape(value.group(1)) if value else "on")
+        elif name and value and 'type="checkbox"' not in tag and 'type="submit"' not in tag:
             values.setdefault(name.group(1), unescape(value.group(1)))
     return values
 
@@ -108,12 +147,19 @@ def _errors(page: str) -> str:
     return "; ".join(unescape(re.sub(r"<[^>]+>|\s+", " ", text)).strip() for text in found)
 
 
-def wait_until_final(fetch: Any, *, seconds: float = 30.0) -> Any:
+def wait_until_final(fetch: Callable[[], Any], *, seconds: float = 30.0) -> Any:
     """The payment `fetch` returns once its state is final; raises StackError after `seconds`."""
+    return wait_until(fetch, lambda payment: payment.completed_at is not None, seconds=seconds)
+
+
+def wait_until(
+    fetch: Callable[[], Any], is_done: Callable[[Any], bool], *, seconds: float = 30.0
+) -> Any:
+    """What `fetch` returns once it is done; raises StackError after `seconds`."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        payment = fetch()
-        if payment.completed_at is not None:
-            return payment
+        found = fetch()
+        if is_done(found):
+            return found
         time.sleep(0.1)
     raise StackError("The payment was not settled in time.")

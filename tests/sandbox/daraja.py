@@ -8,7 +8,8 @@ from typing import Any
 
 import requests
 
-PASSKEY = "bfb279f9aa9bdbcf158e97dd71a467cd2e0c893059b10f78e6b72ada1ed2c919"
+from tests.hunt.plants import PASSKEY
+
 EAT = timezone(timedelta(hours=3))
 PHONE = "254712000001"
 _ABSENT = object()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
+from urllib.parse import urlencode
 
 import requests
 
@@ -24,9 +26,10 @@ class SandboxDriver:
         return f"{self.base_url}/{DARAJA}"
 
     def scenario(self, outcome: str = "approve", **options: Any) -> dict[str, Any]:
-        """Choose the outcome of the next prompt: a code, or approve, cancel, wrong_pin…
+        """Choose the outcome of the next request: a code, or approve, cancel, wrong_pin…
 
-        Options: phone, times (None: all), description, seconds (until the callback).
+        Options: operation (stk_push, c2b_simulate, b2c, reversal, transaction_status,
+        account_balance), phone, times (None: all), description, seconds (until the callback).
         """
         return self.post(f"{DARAJA}/scenarios", outcome=outcome, **options)
 
@@ -38,7 +41,47 @@ class SandboxDriver:
         self.post("faults", clear=True)
 
     def book(self) -> dict[str, Any]:
+        """Everything: prompts, payouts, reversals, queries, c2b, registrations, pull, accounts,
+        statement, receipts, sums, totals, initiators, settings."""
         return self.get(f"{DARAJA}/book")
+
+    def certificate(self) -> str:
+        """The PEM certificate that SecurityCredentials are encrypted with."""
+        return self._text(f"{DARAJA}/certificate")
+
+    def accounts(self, shortcode: str) -> dict[str, Decimal]:
+        """What the accounts of a short code hold: {"Working Account": Decimal("…"), …}."""
+        held = self.get(f"{DARAJA}/accounts")["accounts"][shortcode]
+        return {name: Decimal(text) for name, text in held.items()}
+
+    def statement_csv(self, shortcode: str, **query: str) -> str:
+        """The portal's statement; query: day (2026-01-14), account ("": all), dates (dmy, iso)."""
+        asked = urlencode({"shortcode": shortcode, **query})
+        return self._text(f"{DARAJA}/statement?{asked}")
+
+    def simulate_c2b(
+        self, amount: object = 150, bill_ref: str = "INV001", **options: Any
+    ) -> dict[str, Any]:
+        """A customer pays; options: shortcode (600999), phone, first_name, last_name, type…
+
+        Returns the payment as the book has it before validation, money and confirmation.
+        """
+        told = {"shortcode": "600999", "phone": "254712000001", **options}
+        answer = self.post(f"{DARAJA}/pay", amount=str(amount), bill_ref=bill_ref, **told)
+        payment: dict[str, Any] = answer["payment"]
+        return payment
+
+    def c2b(self, shortcode: str, **options: Any) -> dict[str, Any]:
+        """Options: validation=True or False, delete=True (the registered addresses)."""
+        return self.post(f"{DARAJA}/c2b", shortcode=shortcode, **options)
+
+    def fund(self, shortcode: str, amount: object, **options: Any) -> dict[str, Any]:
+        """Put shillings on an account, or take them off (below zero); options: account."""
+        return self.post(f"{DARAJA}/fund", shortcode=shortcode, amount=str(amount), **options)
+
+    def initiator(self, shortcode: str, **options: Any) -> dict[str, Any]:
+        """Options: name, password, roles, active, unlock."""
+        return self.post(f"{DARAJA}/initiators", shortcode=shortcode, **options)
 
     def prompts(self) -> list[dict[str, Any]]:
         """Every prompt, oldest first."""
@@ -57,7 +100,7 @@ class SandboxDriver:
         return self.post(f"{DARAJA}/apps", key=key, secret=secret, **options)
 
     def shortcode(self, shortcode: str, passkey: str, **options: Any) -> dict[str, Any]:
-        """Register a merchant; options: kind, tills, name."""
+        """Register a merchant; options: kind, tills, name, bulk, balances."""
         return self.post(f"{DARAJA}/shortcodes", shortcode=shortcode, passkey=passkey, **options)
 
     def tokens(self, **options: Any) -> dict[str, Any]:
@@ -89,6 +132,11 @@ class SandboxDriver:
 
     def get(self, path: str) -> dict[str, Any]:
         return self._result(self._session.get(f"{self.base_url}/_control/{path}", timeout=10))
+
+    def _text(self, path: str) -> str:
+        response = self._session.get(f"{self.base_url}/_control/{path}", timeout=10)
+        assert response.status_code == 200, response.text
+        return response.text
 
     def post(self, path: str, **payload: Any) -> dict[str, Any]:
         url = f"{self.base_url}/_control/{path}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -36,9 +37,10 @@ class _Server(ThreadingHTTPServer):
 
 @dataclass
 class Receiver:
-    """Answers every POST with `status`; `on_arrival` runs before the answer."""
+    """Answers every POST with `status` and `answer`; `on_arrival` runs before the answer."""
 
     status: int = 200
+    answer: bytes = b""
     received: list[Received] = field(default_factory=list)
     on_arrival: Callable[[], object] | None = None
 
@@ -53,7 +55,10 @@ class Receiver:
                     receiver.on_arrival()
                 self.send_response(receiver.status)
                 self.send_header("Location", "/elsewhere")
+                self.send_header("Content-Length", str(len(receiver.answer)))
                 self.end_headers()
+                with contextlib.suppress(BrokenPipeError):  # whoever asked waits no longer
+                    self.wfile.write(receiver.answer)
 
             def log_message(self, format: str, *args: object) -> None:  # noqa: A002
                 pass
@@ -62,7 +67,11 @@ class Receiver:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}/cb/9f2c/stk"
+        return f"{self.base}/9f2c/stk"
+
+    @property
+    def base(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_address[1]}/cb"
 
     def __enter__(self) -> Self:
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()

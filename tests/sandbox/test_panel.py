@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Page
 
 from tests.sandbox.daraja import Shop
 from tests.sandbox.driver import SandboxDriver
+from tests.sandbox.office import Office
 from tests.sandbox.receiver import Receiver
 
 HOSTILE = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
@@ -78,6 +79,34 @@ def test_a_hostile_reference_is_shown_as_text(
     assert page.locator("main img, main script, main b").count() == 0
     assert page.title() == "Sandbox phone"
     # Nothing is wider than a small phone.
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+@pytest.mark.browser
+def test_a_person_plays_a_customer_and_chooses_a_result(
+    sandbox: SandboxDriver, office: Office, page: Any
+) -> None:
+    page.get_by_text("A customer pays").click()
+    page.get_by_label("Account number").fill(HOSTILE)
+    page.get_by_label("Amount (KES)").fill("70")
+    page.get_by_role("button", name="Pay", exact=True).click()
+    page.get_by_text("Customer’s payment: receipt").wait_for()
+    page.get_by_text(HOSTILE).wait_for()
+    page.get_by_text("Working Account: KES 10,000,070.00").wait_for()
+    page.get_by_text("What the next request comes to").click()
+    page.get_by_label("Request").select_option("Payout")
+    page.get_by_label("Result code").fill("2040")
+    page.get_by_role("button", name="Use it once").click()
+    page.get_by_text("The next request comes to this.").wait_for()
+    assert office.result(office.b2c())["ResultCode"] == 2040
+    page.get_by_text("Payout: not done (2040)").wait_for()
+    office.result(office.b2c())
+    page.get_by_text("Payout: receipt").wait_for()
+    # A number that is none is not sent, and nothing is wider than a small phone.
+    page.get_by_label("Phone", exact=True).fill("12")
+    page.get_by_role("button", name="Pay", exact=True).click()
+    assert len(sandbox.book()["c2b"]) == 1
+    assert page.locator("main img, main script").count() == 0
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 

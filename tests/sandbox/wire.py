@@ -51,8 +51,9 @@ def _compare(actual: Any, expected: Any, varies: dict[str, str], name: str) -> N
     elif isinstance(expected, dict):
         assert list(actual) == list(expected), name
         for key, value in expected.items():
-            # An item of the callback's list goes by its Name.
-            _compare(actual[key], value, varies, expected["Name"] if key == "Value" else key)
+            # An item of a callback's list goes by its Name, or a result's entry by its Key.
+            item = expected.get("Name") or expected.get("Key") if key == "Value" else key
+            _compare(actual[key], value, varies, str(item))
     elif isinstance(expected, list):
         assert len(actual) == len(expected), name
         for one, other in zip(actual, expected, strict=True):

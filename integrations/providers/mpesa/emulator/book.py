@@ -64,7 +64,6 @@ class Book:
     prompts: dict[int, Prompt] = field(default_factory=dict)
     by_checkout: dict[str, Prompt] = field(default_factory=dict)
     open_by_phone: dict[str, int] = field(default_factory=dict)
-    receipts: set[str] = field(default_factory=set)
 
     @property
     def next_id(self) -> int:
@@ -78,13 +77,11 @@ class Book:
         self.note(prompt)
 
     def note(self, prompt: Prompt) -> None:
-        """Bring what is derived from a prompt (busy phones, receipts) up to date."""
+        """Bring what is derived from a prompt (busy phones) up to date."""
         if prompt.is_pending:
             self.open_by_phone[prompt.phone] = prompt.id
         elif self.open_by_phone.get(prompt.phone) == prompt.id:
             del self.open_by_phone[prompt.phone]
-        if prompt.receipt:
-            self.receipts.add(prompt.receipt)
 
     def replay(self, entry: dict[str, Any]) -> None:
         """Apply one journal entry: a whole prompt, or what changed in one."""

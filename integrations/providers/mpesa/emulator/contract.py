@@ -54,6 +54,7 @@ class Delivery:
 
     status: int | None
     error: str = ""
+    body: bytes = b""  # what the receiver answered, at most 64 KiB of it
 
 
 class Rejected(ValueError):
@@ -69,8 +70,13 @@ class Surroundings(Protocol):
     def later(self, seconds: float, task: Callable[[], object], *, scaled: bool = True) -> None:
         """Run the task after so many provider seconds, shortened by the sandbox's speed."""
 
-    def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Delivery:
-        """Deliver one callback, once, without redirects; never raises."""
+    def post(
+        self, url: str, headers: Mapping[str, str], body: bytes, *, timeout: float = 10.0
+    ) -> Delivery:
+        """Deliver one callback, once, without redirects; never raises.
+
+        `timeout` counts real seconds until the answer.
+        """
 
     def record(self, entry: Mapping[str, Any]) -> None:
         """Append the entry to the journal and flush it before returning."""

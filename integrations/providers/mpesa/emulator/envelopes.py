@@ -62,6 +62,21 @@ def product_missing() -> Answer:
     return error(401, "401.003.01", "Invalid API call as no apiproduct match found")
 
 
+def endpoint_forbidden() -> Answer:
+    """403.002.1001: the app has only the other version of the product (section 3 [1])."""
+    return error(403, "403.002.1001", "The app is not allowed to use this endpoint")
+
+
+def duplicate_originator() -> Answer:
+    """500.002.1001: this OriginatorConversationID was used before (section 3 [2])."""
+    return error(500, "500.002.1001", "Duplicate OriginatorConversationID.")
+
+
+def already_registered() -> Answer:
+    """500.003.1001: production takes a short code's URLs once (section 8 [3+])."""
+    return error(500, "500.003.1001", "Urls are already registered.")
+
+
 def wrong_verb() -> Answer:
     """405.001 (section 1 [2])."""
     return error(405, "405.001", "Method Not Allowed")

@@ -1,4 +1,4 @@
-"""The field rules of STK push and STK query (reference, sections 1, 4, 5 and 21)."""
+"""How fields are read, and the rules of STK push and STK query (sections 1, 4, 5 and 21)."""
 
 from __future__ import annotations
 
@@ -41,10 +41,22 @@ class PayloadError(Exception):
     """The body is no JSON object at all."""
 
 
+Check = Callable[[str, Rules], bool]
+
+
 def read_fields(
-    request: Request, names: tuple[str, ...], rules: Rules, *, optional: frozenset[str]
+    request: Request,
+    names: tuple[str, ...],
+    rules: Rules,
+    *,
+    optional: frozenset[str],
+    checks: Mapping[str, Check] | None = None,
 ) -> dict[str, str]:
-    """The named fields as text, checked in order; raises FieldError or PayloadError."""
+    """The named fields as text, checked in order; raises FieldError or PayloadError.
+
+    `checks` are those of the operation; without any, those of STK.
+    """
+    checks = _CHECKS if checks is None else checks
     if "application/json" not in request.headers.get("content-type", "").lower():
         raise FieldError(names[0])  # section 1 [1 portal]: the misleading error of a wrong type
     body = _parse(request.body)
@@ -53,16 +65,16 @@ def read_fields(
         if name in optional and body.get(name) in (None, ""):
             continue
         text = _scalar(body, name)
-        if not _CHECKS[name](text, rules):
+        if not checks[name](text, rules):
             raise FieldError(name)
         fields[name] = text
     return fields
 
 
-def read_phone(body: bytes) -> str:
+def read_phone(body: bytes, name: str = "PhoneNumber") -> str:
     """The phone that a body names, or nothing: for the matching of faults before any check."""
     try:
-        return str(_parse(body).get("PhoneNumber", ""))
+        return str(_parse(body).get(name, ""))
     except PayloadError:
         return ""
 
@@ -102,7 +114,8 @@ def _scalar(body: Mapping[str, Any], name: str) -> str:
     return text
 
 
-def _is_shortcode(text: str, _rules: Rules) -> bool:
+def is_shortcode(text: str, _rules: Rules) -> bool:
+    """Whether it is 5 to 7 digits."""
     return _SHORTCODE.fullmatch(text) is not None  # section 4 [3+]: 5-7 digits
 
 
@@ -128,11 +141,13 @@ def _is_amount(text: str, _rules: Rules) -> bool:
     return _WHOLE.fullmatch(text) is not None and 1 <= int(text) <= MAXIMUM_AMOUNT
 
 
-def _is_msisdn(text: str, _rules: Rules) -> bool:
+def is_msisdn(text: str, _rules: Rules) -> bool:
+    """Whether it is a Kenyan mobile number in the wire's form."""
     return _MSISDN.fullmatch(text) is not None  # section 1 [3+]
 
 
-def _is_callback_url(text: str, rules: Rules) -> bool:
+def is_callback_url(text: str, rules: Rules) -> bool:
+    """Whether Daraja would call this address."""
     # section 4 [3+]: public HTTPS, no spaces. Plain HTTP to this machine is the sandbox's own.
     if any(character.isspace() for character in text):
         return False
@@ -151,26 +166,28 @@ def _is_callback_url(text: str, rules: Rules) -> bool:
     return not has_capitals and not any(word in text.lower() for word in FORBIDDEN_WORDS)
 
 
-def _limit(length: int) -> Callable[[str, Rules], bool]:
+def limit(length: int) -> Check:
+    """A check that refuses longer texts, in strict mode alone."""
     # section 21: length limits only in strict mode.
     return lambda text, rules: not rules.is_strict or len(text) <= length
 
 
-def _is_present(_text: str, _rules: Rules) -> bool:
+def is_present(_text: str, _rules: Rules) -> bool:
+    """Whether it is there at all, which was judged before."""
     return True
 
 
-_CHECKS: dict[str, Callable[[str, Rules], bool]] = {
-    "BusinessShortCode": _is_shortcode,
-    "Password": _is_present,
+_CHECKS: dict[str, Check] = {
+    "BusinessShortCode": is_shortcode,
+    "Password": is_present,
     "Timestamp": _is_timestamp,
     "TransactionType": _is_transaction_type,
     "Amount": _is_amount,
-    "PartyA": _is_msisdn,
-    "PartyB": _is_shortcode,
-    "PhoneNumber": _is_msisdn,
-    "CallBackURL": _is_callback_url,
-    "AccountReference": _limit(12),
-    "TransactionDesc": _limit(13),
-    "CheckoutRequestID": _is_present,
+    "PartyA": is_msisdn,
+    "PartyB": is_shortcode,
+    "PhoneNumber": is_msisdn,
+    "CallBackURL": is_callback_url,
+    "AccountReference": limit(12),
+    "TransactionDesc": limit(13),
+    "CheckoutRequestID": is_present,
 }

@@ -36,6 +36,11 @@ def new_checkout_request_id(now: datetime, phone: str, *, shift: int = 0) -> str
     return f"ws_CO_{now.astimezone(EAT):%d%m%Y%H%M%S}{milliseconds}{phone[-9:]}"
 
 
+def new_conversation_id(now: datetime) -> str:
+    """`AG_`, the day in EAT, 20 hex digits (section 4 [derived])."""
+    return f"AG_{now.astimezone(EAT):%Y%m%d}_{secrets.token_hex(10)}"
+
+
 def new_receipt(now: datetime) -> str:
     """Ten characters that begin with year, month and day letters (section 4 [derived])."""
     local = now.astimezone(EAT)

@@ -13,16 +13,43 @@ PAYBILL = "paybill"
 TILL = "till"
 _TYPE_OF_KIND = {PAYBILL: "CustomerPayBillOnline", TILL: "CustomerBuyGoodsOnline"}
 
+# section 12 [3+]: the usual account names; the list varies.
+WORKING = "Working Account"
+UTILITY = "Utility Account"
+CHARGES = "Charges Paid Account"
+MERCHANT = "Merchant Account"
+
 
 @dataclass(frozen=True, slots=True)
 class Merchant:
-    """One go-live shortcode: a PayBill, or the store number behind tills (section 4 [3+])."""
+    """One go-live shortcode: a PayBill, or the store number behind tills (section 4 [3+]).
+
+    A bulk organisation pays out of its utility account (section 9 [2]); any other PayBill is a
+    "one account" organisation, which pays out of its working account.
+    """
 
     shortcode: str
     passkey: str = field(repr=False)
     kind: str = PAYBILL
     tills: tuple[str, ...] = ()
     name: str = "SANDBOX SHOP"
+    is_bulk: bool = False
+
+    @property
+    def account_names(self) -> tuple[str, ...]:
+        """Its accounts, in the order in which a balance answer lists them."""
+        names = (WORKING, UTILITY, CHARGES)
+        return (*names, MERCHANT) if self.kind == TILL else names
+
+    @property
+    def income_account(self) -> str:
+        """Where payments of customers arrive."""
+        return MERCHANT if self.kind == TILL else WORKING
+
+    @property
+    def payout_account(self) -> str:
+        """What payouts are taken from."""
+        return UTILITY if self.is_bulk else WORKING
 
     def accepts_password(self, password: str, timestamp: str) -> bool:
         """Password is base64(shortcode + passkey + Timestamp), nothing between (section 4 [3+])."""
@@ -43,8 +70,16 @@ PAYBILL_EXAMPLE = Merchant("174379", PUBLISHED_PASSKEY, name="DARAJA SANDBOX")
 TILL_EXAMPLE = Merchant(
     "5310080", PUBLISHED_PASSKEY, kind=TILL, tills=("9310081",), name="SANDBOX TILL"
 )
+# section 1 [3+]: the published shortcodes of C2B and B2C. One of them is a bulk organisation.
+OTHER_EXAMPLES = (
+    Merchant("600000", PUBLISHED_PASSKEY, name="SANDBOX SCHOOL"),
+    Merchant("600984", PUBLISHED_PASSKEY, name="SANDBOX PAYROLL", is_bulk=True),
+    Merchant("600997", PUBLISHED_PASSKEY, name="SANDBOX BRANCH"),
+    Merchant("600999", PUBLISHED_PASSKEY, name="SANDBOX STORES"),
+)
 
 
 def default_merchants() -> dict[str, Merchant]:
     """The merchants that exist after a reset, by shortcode."""
-    return {merchant.shortcode: merchant for merchant in (PAYBILL_EXAMPLE, TILL_EXAMPLE)}
+    examples = (PAYBILL_EXAMPLE, TILL_EXAMPLE, *OTHER_EXAMPLES)
+    return {merchant.shortcode: merchant for merchant in examples}

@@ -11,9 +11,9 @@ from datetime import datetime, timedelta
 from integrations.providers.mpesa.emulator import envelopes
 from integrations.providers.mpesa.emulator.contract import Answer, Request
 from integrations.providers.mpesa.emulator.identifiers import new_token
+from integrations.providers.mpesa.emulator.products import EVERY_PRODUCT, OTHER_VERSION, Route
 
 LIFETIME = 3599  # seconds, always (section 2 [3+])
-EVERY_PRODUCT = frozenset({"stk_push", "stk_query"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,18 +69,20 @@ class TokenOffice:
         # expires_in is a string in most samples (section 2 [3+])
         return envelopes.json_answer({"access_token": token, "expires_in": str(LIFETIME)})
 
-    def refuse(self, request: Request, product: str, now: datetime) -> Answer | None:
-        """The answer to a call whose token is not good for this product; None when it is."""
+    def refuse(self, request: Request, route: Route, now: datetime) -> Answer | None:
+        """The answer to a call whose token is not good for this route; None when it is."""
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             return envelopes.refused_token("404.001.04")  # section 2 [2]: missing header
         grant = self.grants.get(token)
         if grant is None or grant.expires_at <= now:
-            return envelopes.refused_token()  # section 2 [3+]: STK says 404.001.03
+            return envelopes.refused_token(route.dress)  # section 2 [2..3+]
         app = self.apps.get(grant.key)
-        if app is not None and product not in app.products:
-            return envelopes.product_missing()  # section 1 [3+]
-        return None
+        if app is None or route.product in app.products:
+            return None
+        if OTHER_VERSION.get(route.product) in app.products:
+            return envelopes.endpoint_forbidden()  # section 9 [1]
+        return envelopes.product_missing()  # section 1 [3+]
 
     def invalidate(self, key: str = "") -> int:
         """Forget the tokens of one app, or of all; how many there were."""

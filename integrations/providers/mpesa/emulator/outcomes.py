@@ -11,6 +11,7 @@ from integrations.providers.mpesa.emulator.contract import Rejected
 
 PAID = "0"
 NO_ANSWER = "1037"
+EXPIRED = "1019"
 
 # section 7: every code that the table lists for STK, with a text. Daraja's own texts differ by
 # channel and by day (section 5 [obs]), so no client may read them.
@@ -60,6 +61,16 @@ BY_AMOUNT = {code: code for code in DESCRIPTIONS if code.isdigit() and int(code)
 # section 1 [obs 2026-09]: the published test number never answers.
 BY_PHONE = {"254708374149": NO_ANSWER}
 
+# What a scenario can be for.
+OPERATIONS = (
+    "stk_push",
+    "c2b_simulate",
+    "b2c",
+    "transaction_status",
+    "account_balance",
+    "reversal",
+)
+
 NO_ANSWER_SECONDS = 26.0  # section 20 [obs, 2 runs]
 _FASTEST, _SLOWEST = 5.0, 15.0  # section 21
 _LONGEST = 1_000_000  # seconds that a scenario may wait
@@ -68,9 +79,10 @@ _CODE = re.compile(r"[A-Za-z0-9_]{1,20}")
 
 @dataclass(slots=True)
 class Scenario:
-    """What the next prompts (of one phone, or of any) shall come to."""
+    """What the next requests of an operation (of one phone, or of any) shall come to."""
 
     code: str
+    operation: str = "stk_push"
     phone: str = ""
     times: int | None = 1
     description: str = ""
@@ -96,7 +108,11 @@ class ScenarioQueue:
             isinstance(seconds, int | float) and 0 <= seconds <= _LONGEST
         ):
             raise Rejected(f"seconds: from 0 to {_LONGEST}.")
+        operation = str(payload.get("operation", "stk_push"))
+        if operation not in OPERATIONS:
+            raise Rejected(f"operation: one of {', '.join(OPERATIONS)}.")
         scenario = Scenario(
+            operation=operation,
             code=ANSWERS.get(outcome, outcome),
             phone=str(payload.get("phone", "")),
             times=times,
@@ -106,9 +122,13 @@ class ScenarioQueue:
         self.waiting.append(scenario)
         return scenario
 
-    def take(self, phone: str) -> Scenario | None:
-        """The scenario for a new prompt on this phone, used once."""
-        fitting = (scenario for scenario in self.waiting if scenario.phone in {"", phone})
+    def take(self, phone: str, operation: str = "stk_push") -> Scenario | None:
+        """The scenario for a new request of this operation and phone, used once."""
+        fitting = (
+            scenario
+            for scenario in self.waiting
+            if scenario.operation == operation and scenario.phone in {"", phone}
+        )
         scenario = next(fitting, None)
         if scenario is not None and scenario.times is not None:
             scenario.times -= 1

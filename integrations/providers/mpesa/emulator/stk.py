@@ -2,34 +2,32 @@
 
 from __future__ import annotations
 
-import random
-import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from integrations.providers.mpesa.emulator import envelopes
 from integrations.providers.mpesa.emulator.book import Book, Prompt
 from integrations.providers.mpesa.emulator.callbacks import choose_manner
-from integrations.providers.mpesa.emulator.contract import Answer, Call, Request, Surroundings
+from integrations.providers.mpesa.emulator.contract import Answer, Call, Request
 from integrations.providers.mpesa.emulator.fields import (
     FieldError,
     PayloadError,
-    Rules,
     read_fields,
 )
 from integrations.providers.mpesa.emulator.identifiers import (
     new_checkout_request_id,
     new_merchant_request_id,
 )
-from integrations.providers.mpesa.emulator.merchants import Merchant, default_merchants
+from integrations.providers.mpesa.emulator.merchants import Merchant
 from integrations.providers.mpesa.emulator.outcomes import (
     NO_ANSWER,
     Outcome,
-    ScenarioQueue,
     choose_outcome,
 )
 from integrations.providers.mpesa.emulator.postman import Postman
+from integrations.providers.mpesa.emulator.settings import PENDING_FORMS
+from integrations.providers.mpesa.emulator.world import World
 
 PUSH_FIELDS = (
     "BusinessShortCode",
@@ -47,43 +45,19 @@ PUSH_FIELDS = (
 QUERY_FIELDS = ("BusinessShortCode", "Password", "Timestamp", "CheckoutRequestID")
 PROMPT_LIMIT = 182  # characters (section 4 [3+])
 REPEAT_WINDOW = timedelta(minutes=2)
-# section 5: the ways of saying "ask again"; HTTP status and message of 500.001.1001, None: 4999.
-PENDING_FORMS: dict[str, tuple[int, str] | None] = {
-    "4999": None,
-    "processing": (500, envelopes.STILL_PROCESSED),
-    "empty": (500, ""),
-    "empty_200": (200, ""),
-}
-
-
-@dataclass(slots=True)
-class Settings:
-    """The switches of the emulator; all can be set through the control API."""
-
-    is_strict: bool = False
-    is_interactive: bool = False
-    is_phone_locked: bool = True  # one open prompt per phone
-    is_repeat_limited: bool = False  # section 4 [1 portal]: same amount and payer in 2 minutes
-    timestamp_tolerance: float | None = 3600.0  # seconds; three hours off is UTC taken for EAT
-    answer_seconds: float = 60.0  # section 20 [2]: how long a person has
-    pending_form: str = "4999"
 
 
 @dataclass(slots=True)
 class StkDesk:
     """Serves both STK operations on one book."""
 
-    surroundings: Surroundings
-    settings: Settings
-    book: Book = field(default_factory=Book)
-    merchants: dict[str, Merchant] = field(default_factory=default_merchants)
-    scenarios: ScenarioQueue = field(default_factory=ScenarioQueue)
-    lock: threading.RLock = field(default_factory=threading.RLock)
-    dice: random.Random = field(default_factory=lambda: random.Random(0))  # noqa: S311
-    postman: Postman = field(init=False)
+    world: World
+    postman: Postman
 
-    def __post_init__(self) -> None:
-        self.postman = Postman(self.surroundings, self.book, self.lock)
+    @property
+    def book(self) -> Book:
+        """Every prompt."""
+        return self.postman.book
 
     def push(self, request: Request) -> Answer:
         """POST /mpesa/stkpush/v1/processrequest, after verb and token were checked."""
@@ -92,10 +66,10 @@ class StkDesk:
             return checked
         fields, merchant = checked
         phone = fields["PhoneNumber"]
-        with self.lock:
-            if self.settings.is_phone_locked and phone in self.book.open_by_phone:
+        with self.world.lock:
+            if self.world.settings.is_phone_locked and phone in self.book.open_by_phone:
                 return envelopes.backend_error(envelopes.PHONE_LOCKED)  # section 3 [3+]
-            manner = choose_manner(self.surroundings.take_fault, phone)
+            manner = choose_manner(self.world.surroundings.take_fault, phone)
             prompt = self._accept(fields, merchant)
             self.postman.manners[prompt.id] = manner
             self.postman.note(prompt)
@@ -113,11 +87,11 @@ class StkDesk:
         fields, merchant = checked
         if self._is_flaky():
             return envelopes.backend_error("")  # section 5 [obs]: no answer obtained
-        with self.lock:
+        with self.world.lock:
             prompt = self.book.by_checkout.get(fields["CheckoutRequestID"])
             if prompt is None or prompt.shortcode != merchant.shortcode:
                 return envelopes.backend_error(envelopes.UNKNOWN_TRANSACTION)  # [2 obs]
-            pending = PENDING_FORMS[self.settings.pending_form] if prompt.is_pending else None
+            pending = PENDING_FORMS[self.world.settings.pending_form] if prompt.is_pending else None
             if pending is not None:
                 return envelopes.backend_error(pending[1], status=pending[0])
             return envelopes.json_answer(_state(prompt))
@@ -125,13 +99,13 @@ class StkDesk:
     def schedule(self, prompt: Prompt) -> None:
         """Let a pending prompt come to its end by itself, or expire where a person answers."""
         if prompt.is_interactive:
-            self.surroundings.later(
-                self.settings.answer_seconds,
+            self.world.surroundings.later(
+                self.world.settings.answer_seconds,
                 lambda: self.postman.finish(prompt, NO_ANSWER),
                 scaled=False,
             )
             return
-        self.surroundings.later(
+        self.world.surroundings.later(
             prompt.planned_seconds,
             lambda: self.postman.finish(prompt, prompt.planned_code, prompt.planned_description),
         )
@@ -140,18 +114,15 @@ class StkDesk:
         self, request: Request, names: tuple[str, ...]
     ) -> tuple[dict[str, str], Merchant] | Answer:
         # The order of section 21 [derived]: JSON, fields, short code, password.
-        rules = Rules(
-            now=self.surroundings.now(),
-            tolerance=self.settings.timestamp_tolerance,
-            is_strict=self.settings.is_strict,
-        )
         try:
-            fields = read_fields(request, names, rules, optional=frozenset({"TransactionDesc"}))
+            fields = read_fields(
+                request, names, self.world.rules(), optional=frozenset({"TransactionDesc"})
+            )
         except FieldError as fault:
             return envelopes.invalid_field(str(fault))
         except PayloadError:
             return envelopes.invalid_payload()
-        merchant = self.merchants.get(fields["BusinessShortCode"])
+        merchant = self.world.merchants.get(fields["BusinessShortCode"])
         if merchant is None:
             return envelopes.backend_error(envelopes.UNKNOWN_MERCHANT)  # section 3 [2]
         if not merchant.accepts_password(fields["Password"], fields["Timestamp"]):
@@ -159,7 +130,7 @@ class StkDesk:
         return fields, merchant
 
     def _accept(self, fields: dict[str, str], merchant: Merchant) -> Prompt:
-        now = self.surroundings.now()
+        now = self.world.surroundings.now()
         phone, amount = fields["PhoneNumber"], int(fields["Amount"])
         shift = 0
         checkout_id = new_checkout_request_id(now, phone)
@@ -190,26 +161,26 @@ class StkDesk:
         routed = merchant.refuse_route(prompt.transaction_type, prompt.party_b)
         if len(prompt.screen_text) > PROMPT_LIMIT:
             routed = "1025"  # section 4 [3+]
-        elif self.settings.is_repeat_limited and self._is_repeated(prompt):
+        elif self.world.settings.is_repeat_limited and self._is_repeated(prompt):
             routed = "17"
-        scenario = self.scenarios.take(prompt.phone)
+        scenario = self.world.scenarios.take(prompt.phone)
         outcome: Outcome = choose_outcome(
             scenario,
             routed=routed,
             amount=str(prompt.amount),
             phone=prompt.phone,
-            jitter=self.dice.random(),
+            jitter=self.world.dice.random(),
         )
         prompt.planned_code = outcome.code
         prompt.planned_description = outcome.description
         prompt.planned_seconds = outcome.seconds
         prompt.source = outcome.source
-        if self.settings.is_interactive and scenario is None and routed is None:
+        if self.world.settings.is_interactive and scenario is None and routed is None:
             prompt.is_interactive = True
             prompt.source = "person"
 
     def _is_repeated(self, prompt: Prompt) -> bool:
-        earliest = self.surroundings.now() - REPEAT_WINDOW
+        earliest = self.world.surroundings.now() - REPEAT_WINDOW
         return any(
             (other.phone, other.amount) == (prompt.phone, prompt.amount)
             and datetime.fromisoformat(other.created) > earliest
@@ -217,8 +188,10 @@ class StkDesk:
         )
 
     def _is_flaky(self) -> bool:
-        fault = self.surroundings.take_fault(frozenset({"flaky_query"}), Call("stk_query"))
-        return fault is not None and self.dice.random() < float(fault.options.get("rate", 0.2))
+        fault = self.world.surroundings.take_fault(frozenset({"flaky_query"}), Call("stk_query"))
+        return fault is not None and self.world.dice.random() < float(
+            fault.options.get("rate", 0.2)
+        )
 
 
 def _acknowledgement(prompt: Prompt) -> dict[str, Any]:

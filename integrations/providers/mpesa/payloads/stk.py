@@ -1,7 +1,4 @@
-"""Our values to Daraja's fields and back: pure, no network, no clock of its own.
-
-Source: Daraja reference, sections 4 and 5.
-"""
+"""STK push and its query. Source: Daraja reference, sections 4 and 5."""
 
 from __future__ import annotations
 
@@ -10,16 +7,14 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from integrations.conf import hub_settings
 from integrations.config import Snapshot
 from integrations.exceptions import ConfigurationError, InvalidInput
 from integrations.models import TransactionType
-from integrations.money import parse_money
 from integrations.phone import kenyan_msisdn
+from integrations.providers.mpesa.payloads.common import check_range, timestamp_at, whole_kes
 
-NAIROBI = ZoneInfo("Africa/Nairobi")
 REFERENCE_LENGTH = 12
 DESCRIPTION_LENGTH = 13
 
@@ -58,7 +53,9 @@ def check_stk_push(
     short_code = str(config.values["short_code"])
     return StkPush(
         phone=kenyan_msisdn(phone),
-        amount=_check_amount(config, amount),
+        amount=check_range(
+            whole_kes(amount), config.values["minimum_amount"], config.values["maximum_amount"]
+        ),
         account_reference=_check_reference(account_reference),
         description=_check_description(description),
         transaction_type=kind,
@@ -67,21 +64,10 @@ def check_stk_push(
     )
 
 
-def _check_amount(config: Snapshot, amount: object) -> int:
-    whole = parse_money(amount).whole_units()
-    minimum, maximum = config.values["minimum_amount"], config.values["maximum_amount"]
-    if not minimum <= whole <= maximum:
-        raise InvalidInput(
-            "amount",
-            f"KES {whole:,} is outside the limits KES {minimum:,} to {maximum:,}.",
-            code="amount_out_of_range",
-        )
-    return whole
-
-
 def _check_reference(value: object) -> str:
     is_text = isinstance(value, str | int) and not isinstance(value, bool)
-    text = str(value).strip() if is_text else ""
+    # Single spaces: whatever tells of the payment again is compared with it.
+    text = re.sub(" +", " ", str(value).strip()) if is_text else ""
     if not text:
         raise InvalidInput("account_reference", "must not be empty.", code="invalid_reference")
     if len(text) > REFERENCE_LENGTH:
@@ -127,20 +113,9 @@ def _till(config: Snapshot) -> str:
     return till
 
 
-def timestamp_at(moment: datetime) -> str:
-    """YYYYMMDDHHmmss in East Africa Time."""
-    return moment.astimezone(NAIROBI).strftime("%Y%m%d%H%M%S")
-
-
 def password_for(short_code: str, passkey: str, timestamp: str) -> str:
     """base64(short code + passkey + timestamp). Reversible: never leaves the request."""
     return base64.b64encode(f"{short_code}{passkey}{timestamp}".encode()).decode()
-
-
-def clean_text(value: object, limit: int) -> str:
-    """A provider's text as both databases can store it: no NUL, no lone surrogates, cut."""
-    text = str(value).replace("\x00", "").encode("utf-8", "replace").decode()
-    return text.strip()[:limit]
 
 
 def stk_push_body(
