@@ -1,43 +1,142 @@
 """Every model of the hub, re-exported: `from integrations.models import MpesaSettings`."""
 
+from integrations.models.access import ApiToken, BusinessGrant, TokenScope
+from integrations.models.account_model import AccountSettings
+from integrations.models.api_answer import ApiAnswer
 from integrations.models.app_settings import AppSettings
+from integrations.models.approval import Approval, ApprovalState
 from integrations.models.audit import (
     AuditEntry,
     AuditSeal,
+    act_as,
     acting,
+    acting_as,
+    current_actor,
     find_broken_seal,
+    has_actor,
+    name_actor,
     seal_audit_trail,
 )
+from integrations.models.c2b import Basis, C2BReceipt, C2BRegistration, RegistrationState
 from integrations.models.domain_event import DomainEvent
+from integrations.models.expected_payment import (
+    Allotment,
+    AllotmentHow,
+    AllotmentStatus,
+    ExpectationState,
+    ExpectedPayment,
+)
 from integrations.models.inbound_callback import CallbackStatus, InboundCallback
 from integrations.models.integration import Integrations
-from integrations.models.mpesa import MpesaSettings, TransactionType
-from integrations.models.payment import Payment, PaymentEvent, PaymentState
+from integrations.models.key_rotation import KeyRotation, RotationKind, RotationStage
+from integrations.models.mpesa import (
+    AmountRule,
+    ApiVersion,
+    MpesaSettings,
+    ResponseType,
+    TransactionType,
+    ValidationRule,
+)
+from integrations.models.mpesa_query import (
+    AccountBalance,
+    InitiatorAlarm,
+    MpesaQuery,
+    QueryKind,
+    QueryState,
+)
+from integrations.models.payment import (
+    Direction,
+    Finding,
+    Payment,
+    PaymentEvent,
+    PaymentState,
+    Product,
+)
+from integrations.models.payout_batch import BatchState, PayoutBatch
 from integrations.models.periodic import PeriodicLease
 from integrations.models.provider_call import ProviderCall
 from integrations.models.settings_model import Environment, SettingsModel, host_of
 from integrations.models.stamp import ConfigStamp
+from integrations.models.statement import (
+    ItemFinding,
+    LineKind,
+    LineSource,
+    PullAccount,
+    RunState,
+    StatementItem,
+    StatementLine,
+    StatementRun,
+)
+from integrations.models.work_queue import WorkList, WorkQueue
 
 __all__ = [
+    "AccountBalance",
+    "AccountSettings",
+    "Allotment",
+    "AllotmentHow",
+    "AllotmentStatus",
+    "AmountRule",
+    "ApiAnswer",
+    "ApiToken",
+    "ApiVersion",
     "AppSettings",
+    "Approval",
+    "ApprovalState",
     "AuditEntry",
     "AuditSeal",
+    "Basis",
+    "BatchState",
+    "BusinessGrant",
+    "C2BReceipt",
+    "C2BRegistration",
     "CallbackStatus",
     "ConfigStamp",
+    "Direction",
     "DomainEvent",
     "Environment",
+    "ExpectationState",
+    "ExpectedPayment",
+    "Finding",
     "InboundCallback",
+    "InitiatorAlarm",
     "Integrations",
+    "ItemFinding",
+    "KeyRotation",
+    "LineKind",
+    "LineSource",
+    "MpesaQuery",
     "MpesaSettings",
     "Payment",
     "PaymentEvent",
     "PaymentState",
+    "PayoutBatch",
     "PeriodicLease",
+    "Product",
     "ProviderCall",
+    "PullAccount",
+    "QueryKind",
+    "QueryState",
+    "RegistrationState",
+    "ResponseType",
+    "RotationKind",
+    "RotationStage",
+    "RunState",
     "SettingsModel",
+    "StatementItem",
+    "StatementLine",
+    "StatementRun",
+    "TokenScope",
     "TransactionType",
+    "ValidationRule",
+    "WorkList",
+    "WorkQueue",
+    "act_as",
     "acting",
+    "acting_as",
+    "current_actor",
     "find_broken_seal",
+    "has_actor",
     "host_of",
+    "name_actor",
     "seal_audit_trail",
 ]

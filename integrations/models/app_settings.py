@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from django.db import models, transaction
 
-from integrations.crypto.fields import DUMP_MARK, EncryptedTextField
+from integrations.crypto.fields import DUMP_MARK, EncryptedTextField, note_stored
 from integrations.crypto.keyring import keyring, unwrap_key, wrap_key
 from integrations.crypto.masking import MASK
 from integrations.crypto.secret import EncryptedStr, Secret, is_token_shaped
@@ -28,6 +29,8 @@ class WrappedKey(Secret):
 class WrappedKeyField(EncryptedTextField):
     """Stores Fernet keys wrapped by CYPHER_KEY, or bare where the environment has none."""
 
+    opens_with_keyring = False
+
     def seal(self, value: object) -> Secret:
         """Wrap typed text; raises ConfigurationError for a key that must not be used."""
         if isinstance(value, Secret):
@@ -48,6 +51,14 @@ class WrappedKeyField(EncryptedTextField):
             stored = value.removeprefix(DUMP_MARK)
             return WrappedKey(stored) if is_token_shaped(stored) else self.seal(stored)
         return self.seal(value)
+
+    def _may_be_old(self, value: Secret) -> bool:
+        """Whatever was not typed: a held row must not take a new key away again."""
+        return value.stored
+
+    def _gives_way(self, held: Secret, present: Secret) -> bool:
+        """Always: see `_may_be_old`."""
+        return True
 
     def db_check(self, connection: Any) -> None:  # type: ignore[override]
         """None: a bare key is allowed where the environment has no key."""
@@ -86,6 +97,7 @@ class AppSettings(models.Model):
                 fields=self._changed_fields(before),
             )
             transaction.on_commit(keyring.forget, robust=True)
+            transaction.on_commit(partial(note_stored, self), robust=True)
 
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
         """Delete; every process rereads its keyring."""

@@ -19,17 +19,55 @@ from django.db import IntegrityError, models, transaction
 from integrations.exceptions import IntegrationError
 
 _actor: ContextVar[Any] = ContextVar("integrations_actor", default=None)
+# By what means the actor acts, such as an API token; "" for a session.
+_through: ContextVar[str] = ContextVar("integrations_actor_through", default="")
 SEAL_BATCH = 500
 
 
 @contextmanager
 def acting(user: Any) -> Iterator[None]:
     """Name `user` as the actor of everything recorded inside the block."""
-    reset = _actor.set(user)
+    reset, reset_through = _actor.set(user), _through.set("")
     try:
         yield
     finally:
         _actor.reset(reset)
+        _through.reset(reset_through)
+
+
+@contextmanager
+def acting_as(user: Any) -> Iterator[None]:
+    """`acting`, keeping by what means `user` acts where it acts already; None changes nothing."""
+    if user is None or user == current_actor():
+        yield
+        return
+    with acting(user):
+        yield
+
+
+def act_as(user: Any, *, through: str = "") -> None:
+    """Name another actor until the block of `acting` around the caller ends.
+
+    `through` tells by what means, where it is not the user in person.
+    """
+    _actor.set(user)
+    _through.set(through)
+
+
+def current_actor() -> Any:
+    """The user who acts, also through an API token; None for the product itself."""
+    user = _actor.get()
+    return user if getattr(user, "is_authenticated", False) else None
+
+
+def has_actor() -> bool:
+    """Whether somebody is known to act, rather than the product itself."""
+    return current_actor() is not None
+
+
+def name_actor(user: Any) -> str:
+    """`user` as the trail names it, with the means where it acts by one right now."""
+    return _name_of(user) if user == current_actor() else str(user)[:200]
 
 
 def _refuse() -> NoReturn:
@@ -78,6 +116,11 @@ class AppendedRow(models.Model):
         _refuse()
 
 
+def _name_of(user: Any) -> str:
+    through = _through.get()
+    return f"{user} ({through})"[:200] if through else str(user)[:200]
+
+
 class AuditQuerySet(AppendOnly):
     """Recording."""
 
@@ -92,10 +135,10 @@ class AuditQuerySet(AppendOnly):
     ) -> AuditEntry:
         """Add an entry for the present actor. `fields` are names only, never values."""
         user = _actor.get()
-        known = user is not None and getattr(user, "is_authenticated", False)
+        known = has_actor()
         return AuditEntry.objects.create(
             actor=user if known else None,
-            actor_name=str(user)[:200] if known else "system",
+            actor_name=_name_of(user) if known else "system",
             action=action,
             object_type=target._meta.label if target is not None else "",
             object_id=str(target.pk)[:64] if target is not None else "",
@@ -136,6 +179,7 @@ class AuditEntry(AppendedRow):
         indexes = [
             models.Index(fields=["object_type", "object_id"], name="audit_object"),
             models.Index(fields=["-at"], name="audit_at"),
+            models.Index(fields=["business", "-id"], name="audit_business"),
         ]
 
     def __str__(self) -> str:

@@ -20,6 +20,10 @@ class DomainEvent(LeasedWork):
 
     class Meta(LeasedWork.Meta):
         ordering = ["id"]
+        indexes = [
+            *LeasedWork.Meta.indexes,
+            models.Index(fields=["business", "-id"], name="domainevent_business"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.event_type} {self.event_id}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from django.db import models
+from django.db.models.functions import Now
 
 from integrations.crypto.fields import EncryptedTextField
 from integrations.work import LeasedWork
@@ -25,6 +26,8 @@ class InboundCallback(LeasedWork):
     route = models.CharField(max_length=40)
     # Digest of the secret path segment; finds the payment without storing the secret.
     token_digest = models.CharField(max_length=64, blank=True)
+    # Whose payment it was sent to, "" for the installation's; None where no payment has this path.
+    business = models.CharField(max_length=64, null=True, blank=True, editable=False)
     status = models.CharField(
         max_length=20, choices=CallbackStatus.choices, default=CallbackStatus.STORED
     )
@@ -39,7 +42,7 @@ class InboundCallback(LeasedWork):
     # Latin-1 text of the bytes as received, so that any body survives.
     body = EncryptedTextField()
     body_bytes = models.PositiveIntegerField(default=0)
-    received_at = models.DateTimeField(auto_now_add=True)
+    received_at = models.DateTimeField(db_default=Now(), editable=False)
     processed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta(LeasedWork.Meta):
@@ -48,6 +51,7 @@ class InboundCallback(LeasedWork):
             *LeasedWork.Meta.indexes,
             models.Index(fields=["status", "-received_at"], name="callback_status"),
             models.Index(fields=["-received_at"], name="callback_received"),
+            models.Index(fields=["business", "-id"], name="callback_business"),
         ]
         constraints = [
             models.UniqueConstraint(

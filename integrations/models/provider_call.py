@@ -37,6 +37,7 @@ class ProviderCall(models.Model):
     provider_request_id = models.CharField(max_length=120, blank=True, default="")
     # A digest: it tells two sets of credentials apart and reveals neither.
     credential = models.CharField(max_length=64, blank=True, default="")
+    correlation_id = models.CharField(max_length=64, blank=True, default="", db_default="")
     created_at = models.DateTimeField()
 
     class Meta:
@@ -46,6 +47,14 @@ class ProviderCall(models.Model):
         indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["provider", "created_at"], name="providercall_provider_created"),
             models.Index(fields=["reference"], name="providercall_reference"),
+            models.Index(fields=["-created_at", "-id"], name="providercall_created"),
+            models.Index(fields=["business", "-id"], name="providercall_business"),
+            # What people look for is rare.
+            models.Index(
+                fields=["-created_at", "-id"],
+                name="providercall_not_ok",
+                condition=~models.Q(outcome="ok"),
+            ),
         ]
 
     def __str__(self) -> str:

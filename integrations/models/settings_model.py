@@ -6,8 +6,9 @@ API schema and the docs table are derived from them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from functools import cache
+from collections.abc import Iterable, Mapping
+from functools import cache, partial
+from types import MappingProxyType
 from typing import Any, ClassVar, Self, TypeVar
 from urllib.parse import urlsplit
 
@@ -16,7 +17,7 @@ from django.db import models, transaction
 from django.utils import timezone
 
 from integrations import registry
-from integrations.crypto.fields import EncryptedTextField
+from integrations.crypto.fields import EncryptedTextField, note_stored
 from integrations.crypto.secret import Secret
 from integrations.models.audit import AuditEntry
 from integrations.models.integration import Integrations
@@ -68,6 +69,10 @@ class SettingsModel(models.Model):
     # Fields that decide who hears secrets which are not stored here (callback paths): changing
     # one asks for the stored secrets again, as a new host does.
     guarded_fields: ClassVar[tuple[str, ...]] = ()
+    # Where a business may have several rows: the field that tells them apart (`AccountSettings`).
+    account_field: ClassVar[str] = ""
+    # Where a form would be long: further sections with their fields; all else is the account.
+    sections: ClassVar[Mapping[str, tuple[str, ...]]] = MappingProxyType({})
     # URL fields that receive secrets, by environment; see `outbound_urls`.
 
     business = models.CharField(
@@ -78,10 +83,14 @@ class SettingsModel(models.Model):
     )
     shared = models.BooleanField(
         default=False,
-        help_text="Let businesses without a row of their own use this one (installation only).",
+        help_text="Let businesses use it that have no row of their own, or name its account "
+        "(installation only).",
     )
     environment = models.CharField(
-        max_length=20, choices=Environment.choices, default=Environment.SANDBOX
+        max_length=20,
+        choices=Environment.choices,
+        default=Environment.SANDBOX,
+        help_text="Sandbox moves no money. Production does; its secrets are typed anew.",
     )
     secret_hosts = models.JSONField(default=list, editable=False)
     secrets_saved = models.JSONField(default=dict, editable=False)
@@ -120,6 +129,7 @@ class SettingsModel(models.Model):
                 business=self.business,
                 fields=self._changed_fields(before),
             )
+            transaction.on_commit(partial(note_stored, self), robust=True)
 
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
         """Delete; the stamp changes and the deletion is audited in the same transaction."""
@@ -133,8 +143,16 @@ class SettingsModel(models.Model):
     @cache
     def config_fields(cls) -> tuple[str, ...]:
         """Names of the fields this integration declares, in order."""
-        base = {field.name for field in SettingsModel._meta.get_fields()} | {"id", "integration"}
+        base = {field.name for field in SettingsModel._meta.get_fields()}
+        base |= {"id", "integration", "is_main"}
         return tuple(f.name for f in cls._meta.concrete_fields if f.name not in base)
+
+    @classmethod
+    @cache
+    def owner_fields(cls) -> tuple[str, ...]:
+        """Names of the fields that say whom a row serves, in order."""
+        names = ("business", "is_main", "shared", "environment")
+        return tuple(name for name in names if name != "is_main" or cls.account_field)
 
     @classmethod
     @cache
@@ -182,10 +200,8 @@ class SettingsModel(models.Model):
         kept = self.kept_secrets(before)
         moved = self._what_moved(before or self)
         if moved and kept:
-            raise ValidationError(
-                dict.fromkeys(kept, f"{moved}: type this secret again."),
-                code="host_not_confirmed",
-            )
+            again = ValidationError(f"{moved}: type this secret again.", code="host_not_confirmed")
+            raise ValidationError(dict.fromkeys(kept, again))
 
     def _empty_nones(self) -> None:
         """The original's columns were nullable; its callers may pass None for "not set"."""
@@ -265,7 +281,7 @@ class SettingsModel(models.Model):
         return (rows.select_for_update() if is_locked else rows).first()
 
     def _changed_fields(self, before: SettingsModel | None) -> list[str]:
-        names = ["business", "shared", "environment", *self.config_fields()]
+        names = [*self.owner_fields(), *self.config_fields()]
         if before is None:
             return [name for name in names if getattr(self, name)]
         return [name for name in names if getattr(self, name) != getattr(before, name)]

@@ -1,67 +1,84 @@
-"""What a worker does with a payment that is due: send it, doubt it, or ask about it."""
+"""What a worker does with a payment that is due: send it, doubt it, or ask about it.
+
+The same for every product; what differs is in its `Course`.
+"""
 
 from __future__ import annotations
 
-import logging
-import secrets
+from collections.abc import Mapping
+from types import MappingProxyType
 
-from django.utils import timezone
-
-from integrations.conf import hub_settings
-from integrations.exceptions import IntegrationError, TransportError
-from integrations.models import Payment, PaymentState
-from integrations.payments import ledger, stk, stk_query
-from integrations.payments.states import REVISABLE
-from integrations.providers.mpesa.client import DarajaClient, QueryAnswer
-from integrations.providers.mpesa.codes import Outcome as ResultOutcome
+from integrations.exceptions import ConfigurationUnavailable, IntegrationError
+from integrations.models import Payment, PaymentState, Product
+from integrations.payments import ledger, opening, out_asking, sending, stk_asking
+from integrations.payments.course import Course, Hold, Inquiry
+from integrations.payments.states import FINAL, REVISABLE
 from integrations.work import Again, Done, Kept, Outcome
+from integrations.work.clock import database_now
 
-logger = logging.getLogger(__name__)
-# Seconds until a queued push that could not leave is tried again.
-RESEND_PAUSE = 10.0
-# Tries to have an ended payment confirmed, and seconds between them.
-RECHECKS = 10
-RECHECK_PAUSE = 60.0
-NOTHING_TO_ASK_BY = (
-    "The answer was lost and no callback settled it: look for it in the M-Pesa statement."
+COURSES: Mapping[str, Course] = MappingProxyType(
+    {
+        Product.STK_PUSH: stk_asking.COURSE,
+        Product.B2C: out_asking.PAYOUT,
+        Product.REVERSAL: out_asking.REVERSAL,
+    }
 )
-TOO_OLD = "It waited too long to be sent; the payer is not prompted out of the blue."
+# Seconds until a queued payment that could not leave is tried again.
+RESEND_PAUSE = 10.0
 
 
 def advance(payment: Payment) -> Outcome:
     """Handler of the payments queue. Sends only what was never sent; otherwise asks."""
+    course = COURSES.get(payment.product)
+    if course is None:
+        return Done()
     if payment.state == PaymentState.CREATED:
-        return _send(payment)
+        return _send(payment, course)
     if payment.state == PaymentState.SENDING:
-        return _doubt_expired(payment)
+        return _doubt_expired(payment, course)
     if payment.state in (PaymentState.PENDING, PaymentState.UNKNOWN):
-        return ask(payment)
-    if payment.state in REVISABLE and payment.checkout_id:
-        return _recheck(payment)
+        return course.ask(payment)
+    if payment.state in REVISABLE:
+        return course.recheck(payment)
     return Done()
 
 
-def _send(payment: Payment) -> Outcome:
+def _send(payment: Payment, course: Course) -> Outcome:
+    if course.send is None:
+        return Done()
     if not payment.has_time_left():
         # This process slept past its claim. Nothing was sent, so somebody may still send it.
         return Again(delay_seconds=0, count_attempt=False)
-    age = (timezone.now() - payment.created_at).total_seconds()
-    if age > hub_settings.enqueued_seconds:
-        # Another worker may have sent it meanwhile: only what is still unsent may fail so.
-        only_from = PaymentState.CREATED
-        stk.fail(payment, TOO_OLD, code="too_old", retry_safe=True, only_from=only_from)
-        return Kept()
-    token = secrets.token_hex(16)
-    digest = stk.digest_of(token)
-    if not ledger.begin_sending(payment, digest=digest, claim=payment.claim_token):
+    waited = (database_now() - course.waits_since(payment)).total_seconds()
+    if waited > course.patience():
+        return _refuse(payment, course.too_old, code="too_old")
+    try:
+        changes = course.prepare(payment)
+    except Hold as hold:
+        return Again(delay_seconds=hold.seconds, error=hold.reason, count_attempt=False)
+    except ConfigurationUnavailable as error:
+        return Again(delay_seconds=RESEND_PAUSE, error=error.message, count_attempt=False)
+    except IntegrationError as error:
+        return _refuse(payment, error.message, code=error.code)
+    token = opening.new_token()
+    changes = {**changes, "callback_digest": opening.digest_of(token)}
+    if not ledger.begin_sending(
+        payment, text=course.sending_text, changes=changes, claim=payment.claim_token
+    ):
         return Kept()  # Another worker has the row; it is not ours to give back.
-    stk.send(payment, token, deadline=payment.claim_deadline, may_wait=True)
+    course.send(payment, token, deadline=payment.claim_deadline, may_wait=True)
     if payment.state == PaymentState.CREATED:
         return Again(delay_seconds=RESEND_PAUSE, count_attempt=False)
     return Kept()
 
 
-def _doubt_expired(payment: Payment) -> Outcome:
+def _refuse(payment: Payment, text: str, *, code: str) -> Outcome:
+    # Another worker may have sent it meanwhile: only what is still unsent may fail so.
+    sending.fail(payment, text, code=code, only_from=PaymentState.CREATED)
+    return Kept()
+
+
+def _doubt_expired(payment: Payment, course: Course) -> Outcome:
     """Whoever was sending is gone or late: it may have been sent, so it is never sent again."""
     ledger.transition(
         payment,
@@ -69,67 +86,31 @@ def _doubt_expired(payment: Payment) -> Outcome:
         kind="sender_lost",
         only_from=PaymentState.SENDING,
         text="The process that was sending stopped; the outcome is being found out.",
-        changes={"message": stk.IN_DOUBT},
-        due_in=stk.FIRST_LOOK,
+        changes={"message": course.in_doubt},
+        due_in=course.first_look,
     )
     return Kept()
 
 
-def ask(payment: Payment) -> Outcome:
-    """Ask the provider about a payment and move it by the answer."""
-    if not payment.checkout_id:
-        return _wait_for_callback(payment)
-    claim = payment.claim_token
-    answer, error = _query(payment)
-    if answer is not None:
-        stk_query.apply_query(payment, answer)
-        if payment.claim_token != claim:
-            return Kept()  # The move ended our claim and set the next look itself.
-    return _again(payment, error)
+def ask_now(payment: Payment) -> Inquiry:
+    """Ask the provider right now, for a person who wants to know, and move it by the answer.
+
+    Takes up to 15 seconds. Nothing is ever sent again, and what is settled is not asked about.
+    """
+    payment.refresh_from_db()
+    course = COURSES.get(payment.product)
+    if course is None:
+        return Inquiry(False, "Payments of this kind can't be asked about.")
+    reason = why_not_asked(payment)
+    return Inquiry(False, reason) if reason else course.ask_now(payment)
 
 
-def _query(payment: Payment) -> tuple[QueryAnswer | None, str]:
-    try:
-        client = DarajaClient(stk.config_of(payment))
-        answer = client.stk_query(
-            payment.checkout_id or "",
-            short_code=payment.short_code,
-            reference=str(payment.public_id),
-        )
-    except TransportError as failure:
-        return None, failure.message
-    except IntegrationError as failure:
-        logger.warning("payment=%s can't be asked about: %s", payment.public_id, failure.message)
-        return None, failure.message
-    return answer, ""
-
-
-def _recheck(payment: Payment) -> Outcome:
-    """Something said that a payment which ended unpaid was paid: M-Pesa's word decides."""
-    answer, error = _query(payment)
-    meaning = answer.explanation if answer else None
-    if answer is None or meaning is None or meaning.outcome is ResultOutcome.PENDING:
-        is_last = payment.attempts >= RECHECKS
-        return Done() if is_last else Again(delay_seconds=RECHECK_PAUSE, error=error)
-    stk_query.apply_query(payment, answer)
-    return Done()
-
-
-def _again(payment: Payment, error: str) -> Outcome:
-    pause = stk_query.pause_before_next_look(payment)
-    if pause is not None:
-        return Again(delay_seconds=pause, error=error, count_attempt=False)
-    if payment.state == PaymentState.PENDING:
-        ledger.transition(payment, PaymentState.UNKNOWN, kind="given_up", text=stk_query.GIVEN_UP)
-    ledger.flag(payment, stk_query.GIVEN_UP)
-    return Done()
-
-
-def _wait_for_callback(payment: Payment) -> Outcome:
-    """STK can't be asked about without its id: the callback decides, or a person."""
-    sent = payment.sent_at or payment.created_at
-    age = (timezone.now() - sent).total_seconds()
-    if age < stk_query.UNASKABLE_AFTER:
-        return Again(delay_seconds=stk_query.UNASKABLE_AFTER - age + 1, count_attempt=False)
-    ledger.flag(payment, NOTHING_TO_ASK_BY)
-    return Done()
+def why_not_asked(payment: Payment) -> str:
+    """Why there is nothing to ask about it in its state, in words; "" where it can be asked."""
+    if payment.state in FINAL - REVISABLE:
+        return f"It is settled: {payment.get_state_display()}. There is nothing to ask."
+    if payment.state in (PaymentState.CREATED, PaymentState.AWAITING_APPROVAL):
+        return "It was not sent yet, so there is nothing to ask."
+    if payment.state == PaymentState.SENDING:
+        return "It is being sent right now. Ask again in half a minute."
+    return ""

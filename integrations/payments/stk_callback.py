@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import ipaddress
-import re
+from typing import Any
 
-from integrations.config import get_snapshot
-from integrations.events import publish
+from django.db import connection
+from django.db.models import QuerySet
+
 from integrations.exceptions import ConfigurationError, ConfigurationUnavailable, InvalidInput
 from integrations.models import InboundCallback, Payment, PaymentState
 from integrations.models.inbound_callback import Quarantine, Settled, TryLater, Verdict
-from integrations.payments import ledger
+from integrations.payments import ledger, receipts
+from integrations.payments.accounts import account_of
+from integrations.payments.callback_doubts import Addressee
 from integrations.payments.states import FINAL, REVISABLE
 from integrations.providers.mpesa.callbacks import StkCallback, parse_stk
 from integrations.providers.mpesa.codes import Explanation, Outcome, explain
@@ -19,52 +21,30 @@ from integrations.providers.mpesa.codes import Explanation, Outcome, explain
 # it waits: as long as a payment is asked about.
 CONFIRM_PAUSE = 10.0
 CONFIRM_PATIENCE = 172800.0
+# By hand, since every answer to a provider waits for it: to write this statement takes the ORM
+# longer than the database to answer it.
+_ADDRESSEE = (
+    "SELECT provider, business, short_code FROM integrations_payment WHERE callback_digest = %s"
+)
 UNCONFIRMED = "A callback says paid, and M-Pesa can't be asked: compare with the statement."
 DISPUTED = "A callback says paid, M-Pesa's earlier answer said not: it is being asked."
 
 
 def payment_of(token_digest: str) -> Payment | None:
     """The payment whose callback path has this secret."""
-    if not token_digest:
-        return None
-    return Payment.objects.filter(callback_digest=token_digest).first()
+    return _payments_of(token_digest).first() if token_digest else None
 
 
-def doubts_about(payment: Payment, *, source: str, short_code: str) -> list[str]:
-    """What speaks against a callback, in words; [] for none.
-
-    `short_code` is the header that Daraja sends beside the body, "" where it is absent.
-    """
-    try:
-        settings = get_snapshot(payment.provider, payment.business).values
-    except ConfigurationUnavailable:
-        raise
-    except ConfigurationError:
-        # It must be stored all the same: Daraja sends it once.
-        return ["The settings of this payment are gone, and with them the list of sources."]
-    doubts = []
-    allowed = str(settings["callback_sources"] or "")
-    if allowed.strip() and not is_listed(source, allowed):
-        doubts.append(f"The source address {source or '(none)'} is not on the list.")
-    # Which of a till's two numbers the header carries is not documented.
-    if short_code and short_code.strip() not in (payment.short_code, settings["till_number"]):
-        doubts.append("The short code is not the payment's.")
-    return doubts
+def _payments_of(token_digest: str) -> QuerySet[Payment]:
+    return Payment.objects.filter(callback_digest=token_digest)
 
 
-def is_listed(source: str, allowed: str) -> bool:
-    """Whether an address is in a list of addresses and networks separated by white space."""
-    try:
-        address = ipaddress.ip_address(source)
-    except ValueError:
-        return False
-    for part in re.split(r"[,\s]+", allowed.strip()):
-        try:
-            if address in ipaddress.ip_network(part, strict=False):
-                return True
-        except ValueError:
-            continue
-    return False
+def addressee_of(token_digest: str) -> Addressee | None:
+    """The same payment, only with what is needed before the answer."""
+    with connection.cursor() as cursor:
+        cursor.execute(_ADDRESSEE, [token_digest])
+        found = cursor.fetchone()
+    return Addressee(*found) if found else None
 
 
 def settle(callback: InboundCallback) -> Verdict:
@@ -72,7 +52,8 @@ def settle(callback: InboundCallback) -> Verdict:
 
     Called inside the transaction that marks the callback processed.
     """
-    payment = payment_of(callback.token_digest)
+    # Locked, so that the answer to the push can't bring its id between our look and our verdict.
+    payment = _payments_of(callback.token_digest).select_for_update(no_key=True).first()
     if payment is None:
         return TryLater("No payment has this callback path.")
     try:
@@ -110,6 +91,8 @@ def _settle_success(
     payment: Payment, told: StkCallback, meaning: Explanation, doubts: str
 ) -> Verdict:
     problem = _success_problem(payment, told)
+    claim = receipts.look(payment, told.receipt, may_correct=not doubts)
+    problem = problem or claim.problem
     if problem:
         if told.amount not in (None, payment.amount) and not doubts:
             ledger.note(payment, "wrong_amount", problem)
@@ -120,33 +103,33 @@ def _settle_success(
             # An id from a doubtful source is nothing to ask by: it could name any paid request.
             ledger.flag(payment, UNCONFIRMED)
             return _distrust(payment, doubts)
-        if doubts or _needs_confirmation(payment):
+        if doubts or needs_confirmation(payment):
             return _await_confirmation(payment, told, doubts)
-    changes = {**_ids(payment, told), "receipt": told.receipt}
+    changes = _ids(payment, told) | {"receipt": told.receipt}
+    if told.paid_at is not None:
+        changes["paid_at"] = told.paid_at
+    moving = {**changes, "message": meaning.sentence}
+    claim.make_way(moving)
     moved = ledger.transition(
         payment,
         PaymentState.SUCCEEDED,
         kind="callback",
         text=f"Paid, receipt {told.receipt}.",
         data={"result_code": told.result_code, "receipt": told.receipt},
-        changes={**changes, "message": meaning.sentence},
+        changes=moving,
     )
     if not moved and payment.state == PaymentState.SUCCEEDED:
         _attach_receipt(payment, told, changes, doubts)
+    claim.rehome()
     return _settled(payment, told)
 
 
 def _attach_receipt(
-    payment: Payment, told: StkCallback, changes: dict[str, str], doubts: str
+    payment: Payment, told: StkCallback, changes: dict[str, Any], doubts: str
 ) -> None:
     """A query had settled it; queries carry no receipt."""
-    if not Payment.objects.filter(pk=payment.pk, receipt=None).update(**changes):
-        return
-    payment.refresh_from_db()
-    ledger.note(payment, "receipt", f"Receipt {told.receipt}.", data={"receipt": told.receipt})
-    if doubts:
+    if ledger.attach_receipt(payment, told.receipt, changes) and doubts:
         ledger.flag(payment, f"{doubts} The receipt is from that callback: check the statement.")
-    publish("payment.receipt", ledger.describe(payment), payment.business)
 
 
 def _success_problem(payment: Payment, told: StkCallback) -> str:
@@ -156,19 +139,13 @@ def _success_problem(payment: Payment, told: StkCallback) -> str:
         return f"M-Pesa reported KES {told.amount}, but KES {payment.amount} was asked for."
     if not told.receipt:
         return "M-Pesa reported success without a receipt."
-    if payment.receipt and payment.receipt != told.receipt:
-        return f"A second receipt came for a paid payment: {told.receipt}."
-    others = Payment.objects.filter(
-        provider=payment.provider, environment=payment.environment, receipt=told.receipt
-    )
-    if others.exclude(pk=payment.pk).exists():
-        return f"Receipt {told.receipt} already belongs to another payment."
     return ""
 
 
-def _needs_confirmation(payment: Payment) -> bool:
+def needs_confirmation(payment: Payment) -> bool:
+    """Whether a success of this amount waits for M-Pesa's own confirmation."""
     try:
-        config = get_snapshot(payment.provider, payment.business)
+        config = account_of(payment.provider, payment.business, payment.short_code)
     except ConfigurationUnavailable:
         raise
     except ConfigurationError:
@@ -227,8 +204,8 @@ def _settle_other(payment: Payment, told: StkCallback, meaning: Explanation) -> 
     return _settled(payment, told)
 
 
-def _ids(payment: Payment, told: StkCallback) -> dict[str, str]:
-    values = {"result_code": told.result_code[:40], "result_text": told.result_text}
+def _ids(payment: Payment, told: StkCallback) -> dict[str, Any]:
+    values: dict[str, Any] = {"result_code": told.result_code[:40], "result_text": told.result_text}
     if not payment.checkout_id:
         values["checkout_id"] = told.checkout_id
         values["merchant_request_id"] = told.merchant_request_id

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
-from django.utils import timezone
-
-from integrations.models import Payment, PaymentState
+from integrations.config.store import bad_business
+from integrations.exceptions import InvalidInput
+from integrations.models import Environment, Payment, PaymentState
 from integrations.payments import ledger
 from integrations.providers.mpesa.client import QueryAnswer
 from integrations.providers.mpesa.codes import Outcome, Refusal
+from integrations.work.clock import database_now
 
 # Polling advice of the Daraja reference, section 5: 10 to 15 s apart for some minutes,
 # then ever slower. (age in seconds, pause in seconds)
@@ -20,10 +19,32 @@ GIVEN_UP = "M-Pesa gave no certain answer for two days: compare with the stateme
 WRONG_AMOUNT = "M-Pesa says paid, but its callback told another amount: compare with the statement."
 
 
+def age_of(payment: Payment) -> float:
+    """Seconds since it was sent (or stored, where it was not), by the database's clock."""
+    return (database_now() - (payment.sent_at or payment.created_at)).total_seconds()
+
+
 def pause_before_next_look(payment: Payment) -> float | None:
     """Seconds until the provider is asked again, by the payment's age; None to stop asking."""
-    age = (timezone.now() - (payment.sent_at or payment.created_at)) / timedelta(seconds=1)
+    age = age_of(payment)
     return next((float(pause) for limit, pause in PAUSES if age < limit), None)
+
+
+def find_by_checkout_id(checkout_id: str, business: str) -> Payment | None:
+    """The payment that M-Pesa gave this id, in whichever environment; None where we have none.
+
+    Raises InvalidInput for one of another business.
+    """
+    if type(business) is not str:
+        raise bad_business()
+    found = Payment.objects.filter(
+        provider="mpesa", environment__in=Environment.values, checkout_id=checkout_id
+    )
+    payments = list(found.order_by("-id"))
+    own = [payment for payment in payments if payment.business == business]
+    if payments and not own:
+        raise InvalidInput("checkout_id", "is not known for this business.")
+    return own[0] if own else None
 
 
 def apply_query(payment: Payment, answer: QueryAnswer) -> None:

@@ -55,11 +55,11 @@ class DerivedMethods(type):
 class IntegrationConfigService(metaclass=DerivedMethods):
     """Configuration and health of every integration, for ERP code.
 
-    `get_mpesa_config(decrypt_secrets=True, business="")` returns a fresh dict with the
-    documented keys plus `source`, `configured`, `environment` and `business`; it raises
-    ConfigurationError for an unknown business, DecryptionError for a key that does not match,
-    and ConfigurationUnavailable when the database does not answer. It never answers with
-    defaults because a read failed.
+    `get_mpesa_config(decrypt_secrets=True, business="", short_code="")` returns a fresh dict with
+    the documented keys plus `source`, `configured`, `environment` and `business`; it raises
+    ConfigurationError for an unknown business or short code, DecryptionError for a key that does
+    not match, and ConfigurationUnavailable when the database does not answer. It never answers
+    with defaults because a read failed.
     """
 
     def __getattr__(self, name: str) -> Any:
@@ -119,41 +119,54 @@ def _by_name(name: str) -> registry.Integration | None:
 
 
 def _getter(slug: str) -> Callable[..., dict[str, Any]]:
-    def get_config(decrypt_secrets: bool = True, *, business: str = "") -> dict[str, Any]:
+    def get_config(
+        decrypt_secrets: bool = True, *, business: str = "", **account: str
+    ) -> dict[str, Any]:
         """The integration's configuration as a fresh dict."""
-        return get_snapshot(slug, business).as_dict(decrypt_secrets=decrypt_secrets)
+        snapshot = get_snapshot(slug, business, _account_of(slug, account))
+        return snapshot.as_dict(decrypt_secrets=decrypt_secrets)
 
     return get_config
 
 
 def _tester(slug: str) -> Callable[..., tuple[bool, str]]:
-    def test_connection(*, business: str = "") -> tuple[bool, str]:
+    def test_connection(*, business: str = "", **account: str) -> tuple[bool, str]:
         """(it works, what was found) of the saved settings."""
-        result = check_integration(slug, business)
+        result = check_integration(slug, business, _account_of(slug, account))
         return result.ok, result.message
 
     return test_connection
 
 
 def _configured(slug: str) -> Callable[..., bool]:
-    def is_configured(*, business: str = "") -> bool:
+    def is_configured(*, business: str = "", **account: str) -> bool:
         """Whether everything required is set; False for a business without settings."""
-        return _ask(slug, business, "configured")
+        return _ask(slug, business, _account_of(slug, account), "configured")
 
     return is_configured
 
 
 def _active(slug: str) -> Callable[..., bool]:
-    def is_active(*, business: str = "") -> bool:
+    def is_active(*, business: str = "", **account: str) -> bool:
         """Whether it is configured and switched on."""
-        return _ask(slug, business, "configured") and _ask(slug, business, "active")
+        name = _account_of(slug, account)
+        return all(_ask(slug, business, name, asked) for asked in ("configured", "active"))
 
     return is_active
 
 
-def _ask(slug: str, business: str, question: str) -> bool:
+def _account_of(slug: str, named: dict[str, str]) -> str:
+    """The account that a caller named by its field: `short_code=` for M-Pesa."""
+    field = registry.settings_model(slug).account_field
+    account = named.pop(field, "") if field else ""
+    if named:
+        raise TypeError(f"unexpected keyword argument {next(iter(named))!r}")
+    return account
+
+
+def _ask(slug: str, business: str, account: str, question: str) -> bool:
     try:
-        return bool(getattr(get_snapshot(slug, business), question))
+        return bool(getattr(get_snapshot(slug, business, account), question))
     except ConfigurationUnavailable:
         raise
     except (ConfigurationError, InvalidInput):

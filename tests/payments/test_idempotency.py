@@ -80,6 +80,7 @@ def test_a_key_with_another_request_is_refused(
         "payment_id": str(Payment.objects.get().public_id),
         "state": "refused",
         "code": "idempotency_mismatch",
+        "help": "docs/reference/troubleshooting.md#idempotency_mismatch",
         "retry_safe": False,
         "field": "idempotency_key",
     }

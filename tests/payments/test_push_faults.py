@@ -13,7 +13,15 @@ from django.utils import timezone
 
 from integrations.models import MpesaSettings, Payment, ProviderCall
 from integrations.payments.mpesa_payment import MpesaPaymentService
-from tests.conftest import PHONE, make_due, mpesa_values, run_work, wait_until
+from tests.conftest import (
+    CONSUMER_KEY,
+    CONSUMER_SECRET,
+    PHONE,
+    make_due,
+    mpesa_values,
+    run_work,
+    wait_until,
+)
 from tests.outbound.servers import LoopbackServer, Request, answer
 from tests.sandbox.driver import SandboxDriver
 from tests.sandbox.wire import load_wire
@@ -167,7 +175,7 @@ def test_a_token_that_died_early_costs_one_more_request(
 def test_a_product_that_is_not_enabled_is_not_cured_by_a_new_token(
     mpesa: MpesaSettings, sandbox: SandboxDriver
 ) -> None:
-    sandbox.app("test-consumer-key", "test-consumer-secret", products=["stk_query"])
+    sandbox.app(CONSUMER_KEY, CONSUMER_SECRET, products=["stk_query"])
     payment = assert_failed(pushed())
     assert "not enabled on the Daraja app" in payment.message
     counters = sandbox.counters()
@@ -175,7 +183,7 @@ def test_a_product_that_is_not_enabled_is_not_cured_by_a_new_token(
 
 
 def test_wrong_consumer_credentials_are_named(mpesa: MpesaSettings, sandbox: SandboxDriver) -> None:
-    sandbox.app("test-consumer-key", "another-secret")
+    sandbox.app(CONSUMER_KEY, "another-secret")
     payment = assert_failed(pushed())
     assert payment.result_code == "bad_credentials"
     assert "consumer key and secret" in payment.message

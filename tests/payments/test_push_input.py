@@ -86,6 +86,7 @@ def test_bad_input_is_refused_by_name(ask: Any, field: str, value: Any, code: st
         "payment_id": "",
         "state": "refused",
         "code": code,
+        "help": f"docs/reference/troubleshooting.md#{code}",
         "retry_safe": True,
         "field": field,
     }

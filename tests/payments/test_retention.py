@@ -13,6 +13,7 @@ from django.utils import timezone
 from integrations import maintenance
 from integrations.maintenance import purge_old_rows
 from integrations.models import (
+    ApiAnswer,
     DomainEvent,
     InboundCallback,
     MpesaSettings,
@@ -68,6 +69,16 @@ def test_what_waits_for_somebody_stays(settled: None) -> None:
     DomainEvent.objects.update(work_state="dead")
     assert purge_old_rows() == 2
     assert counts() == [2, 2, 0]
+
+
+def test_answers_kept_for_repeated_requests_go_when_their_time_is_over(db: None) -> None:
+    now = timezone.now()
+    for key, hours in (("over", -1), ("not-yet", 1)):
+        ApiAnswer.objects.create(
+            caller="user:1", key=key, request_digest="", expires_at=now + timedelta(hours=hours)
+        )
+    assert purge_old_rows() == 1
+    assert ApiAnswer.objects.get().key == "not-yet"
 
 
 def test_what_was_refused_at_the_door_goes(settled: None, public_url: str) -> None:

@@ -15,17 +15,22 @@ from django.db import connection
 from integrations.crypto.masking import redact
 from integrations.models import MpesaSettings, Payment
 from integrations.payments.mpesa_payment import MpesaPaymentService
-from tests.conftest import PASSKEY, PHONE, make_due, run_work
+from tests.conftest import CONSUMER_KEY, CONSUMER_SECRET, PASSKEY, PHONE, make_due, run_work
 from tests.payments.letters import silent_prompt
 from tests.sandbox.driver import SandboxDriver
 
 push = MpesaPaymentService.initiate_stk_push
-SECRETS = ["test-consumer-key", "test-consumer-secret", PASSKEY]
+SECRETS = [CONSUMER_KEY, CONSUMER_SECRET, PASSKEY]
+
+
+def basic_pair() -> str:
+    """What every Authorization header of a token request begins with."""
+    return base64.b64encode(f"{CONSUMER_KEY}:{CONSUMER_SECRET}".encode()).decode()[:-4]
 
 
 def derived_from_passkey() -> set[str]:
     """The passkey and the stable part of its base64 at each of the three alignments."""
-    pieces = {PASSKEY, *SECRETS, base64.b64encode(b"test-consumer-key:test-consumer-s").decode()}
+    pieces = {PASSKEY, *SECRETS, basic_pair()}
     for shift in range(3):
         encoded = base64.b64encode(b"x" * shift + PASSKEY.encode()).decode()
         pieces.add(encoded[4:-4])

@@ -13,7 +13,7 @@ import pytest
 from django.db import OperationalError, connection
 
 from integrations.models import MpesaSettings, Payment
-from integrations.payments import stk
+from integrations.payments import sending
 from integrations.payments.mpesa_payment import MpesaPaymentService
 from tests.conftest import PHONE, make_due, run_work
 from tests.processes import child_environment
@@ -66,7 +66,7 @@ def refusing_answers() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stk, "STORE_PAUSES", (0.0,))
+    monkeypatch.setattr(sending, "STORE_PAUSES", (0.0,))
 
 
 @pytest.mark.parametrize("ask", [push, enqueue])
@@ -76,11 +76,12 @@ def test_a_payment_that_cannot_be_stored_is_not_sent(
     with missing("integrations_payment"):
         success, message, data = ask(PHONE, 10, "INV001")
     # Whether the row is there can't be seen either: the caller must not try again blindly.
-    assert (success, message) == (False, stk.IN_DOUBT)
+    assert (success, message) == (False, sending.IN_DOUBT)
     assert data == {
         "payment_id": "",
         "state": "unknown",
         "code": "not_stored",
+        "help": "docs/reference/troubleshooting.md#not_stored",
         "retry_safe": False,
     }
     assert "stk_push" not in sandbox.counters()
@@ -103,6 +104,7 @@ def test_a_row_that_is_known_not_to_be_there_is_a_refusal(
         "payment_id": "",
         "state": "refused",
         "code": "not_stored",
+        "help": "docs/reference/troubleshooting.md#not_stored",
         "retry_safe": True,
     }
     assert Payment.objects.count() == 0

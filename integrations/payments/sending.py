@@ -1,0 +1,155 @@
+"""Sending a payment that is committed as `sending`: every outcome becomes a state of it."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+from django.db import Error as DatabaseError
+from django.db import connection
+from django.db.models import Q
+
+from integrations.conf import hub_settings
+from integrations.exceptions import (
+    IntegrationError,
+    OutcomeUnknown,
+    TransportError,
+)
+from integrations.models import Payment, PaymentState
+from integrations.payments import ledger
+
+logger = logging.getLogger(__name__)
+Ack = TypeVar("Ack")
+# Seconds from acceptance, or from a lost answer, to the first look (Daraja reference, section 5).
+FIRST_LOOK = 15.0
+# Waits between tries to store an acceptance: without its id a payment can't be asked about.
+STORE_PAUSES = (0.1, 0.4)
+IN_DOUBT = "The outcome is not known yet. Don't send it again: it is being asked about."
+
+
+def sending_deadline(started: float) -> float:
+    """The monotonic instant after which a payment claimed at `started` must not be sent."""
+    return started + hub_settings.deadline_seconds
+
+
+def carry_out(
+    payment: Payment,
+    call: Callable[[], Ack],
+    accept: Callable[[Ack], None],
+    *,
+    may_wait: bool = False,
+) -> None:
+    """Make the call, and move the payment by what came back.
+
+    With `may_wait`, a payment that provably did not leave becomes `created` again, still
+    claimed, for another try. Raises nothing of the provider's.
+    """
+    try:
+        ack = call()
+    except TransportError as error:
+        if error.sent:
+            doubt(payment, error.message, code=error.code)
+        elif not (may_wait and error.code != "blocked_address" and _take_back(payment, error)):
+            fail(payment, error.message, code=error.code)
+    except OutcomeUnknown as error:
+        doubt(payment, error.message, code=error.code)
+    except IntegrationError as error:
+        # Refused, or not even asked: nothing was created.
+        fail(payment, error.message, code=error.code)
+    else:
+        _store(payment, accept, ack)
+
+
+def send_guarded(payment: Payment, send: Callable[[], None]) -> None:
+    """Send while the caller waits; whatever breaks is an outcome that is not known."""
+    try:
+        send()
+    except Exception:
+        # The request may be out. The caller hears that; the row follows when its lease ends.
+        logger.exception("payment=%s sending_broke", payment.public_id)
+        payment.state, payment.message = PaymentState.UNKNOWN, IN_DOUBT
+
+
+def _take_back(payment: Payment, error: TransportError) -> bool:
+    """Make an unsent payment `created` again; False where the claim is no longer ours."""
+    return ledger.transition(
+        payment,
+        PaymentState.CREATED,
+        kind="not_sent",
+        text=f"{error.message} Nothing was sent; it is tried again.",
+        data={"code": error.code},
+        changes={"callback_digest": None, "sent_at": None},
+        only_from=PaymentState.SENDING,
+        claim=payment.claim_token,
+    )
+
+
+def _store(payment: Payment, accept: Callable[[Ack], None], ack: Ack) -> None:
+    for pause in (*STORE_PAUSES, None):
+        try:
+            accept(ack)
+            return
+        except DatabaseError:
+            if pause is None:
+                # Here its ids can still be read.
+                logger.error("payment=%s accepted_not_stored %s", payment.public_id, ack)
+                raise
+        time.sleep(pause)
+        connection.close_if_unusable_or_obsolete()
+
+
+def accept(
+    payment: Payment, ids: Mapping[str, str], *, text: str, due_in: float = FIRST_LOOK
+) -> None:
+    """The provider took the request and named it: `ids` are columns, the first one telling.
+
+    Where the result was faster than this answer, what it settled is kept.
+    """
+    column, told = next(iter(ids.items()))
+    moved = ledger.transition(
+        payment,
+        PaymentState.PENDING,
+        kind="accepted",
+        text=text,
+        data={column: told},
+        changes=dict(ids),
+        due_in=due_in,
+    )
+    if moved:
+        return
+    is_missing = Q(**{column: None}) | Q(**{column: ""})
+    Payment.objects.filter(is_missing, pk=payment.pk).update(**ids)
+    ledger.note(payment, "accepted_late", "The answer came after the result.")
+    payment.refresh_from_db()
+    if getattr(payment, column) != told:
+        ledger.flag(payment, f"The callback and M-Pesa's answer ({told}) differ.")
+
+
+def fail(payment: Payment, text: str, *, code: str, only_from: PaymentState | None = None) -> None:
+    """Nothing was created at the provider: the payment failed, and may be made anew."""
+    ledger.transition(
+        payment,
+        PaymentState.FAILED,
+        kind="refused",
+        text=text,
+        data={"code": code, "retry_safe": True},
+        changes={"result_code": code[:40], "message": text[:300]},
+        only_from=only_from,
+    )
+    payment.refresh_from_db()
+
+
+def doubt(payment: Payment, text: str, *, code: str, due_in: float = FIRST_LOOK) -> None:
+    """The request may have been carried out: unknown until asked, never sent again."""
+    ledger.transition(
+        payment,
+        PaymentState.UNKNOWN,
+        kind="no_answer",
+        text=text,
+        data={"code": code},
+        changes={"message": IN_DOUBT},
+        due_in=due_in,
+    )
+    payment.refresh_from_db()

@@ -1,0 +1,1 @@
+"""The provider's statement beside the ledger: read, stored, compared in one pass."""
