@@ -33,7 +33,7 @@ def check_callback_base(url: str, environment: str) -> str:
     if environment == "production":
         if parts.scheme != "https":
             raise _bad_base("in production it must begin with https://.")
-        if not _is_public(parts.hostname or ""):
+        if not is_public(parts.hostname or ""):
             raise _bad_base(f"M-Pesa can't reach {parts.hostname}: it is not a public host.")
     check_callback_words(base)
     return base.replace(parts.netloc, parts.netloc.lower(), 1)
@@ -62,7 +62,8 @@ def _bad_base(reason: str) -> ConfigurationError:
     return ConfigurationError(f"The callback address can't be used: {reason}", code="callback_url")
 
 
-def _is_public(host: str) -> bool:
+def is_public(host: str) -> bool:
+    """Whether the internet may reach a host of this name or address; nobody is asked."""
     try:
         return ipaddress.ip_address(host.strip("[]")).is_global
     except ValueError:

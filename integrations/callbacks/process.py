@@ -13,6 +13,7 @@ from integrations.exceptions import ConfigurationError, DecryptionError
 from integrations.models import CallbackStatus, InboundCallback
 from integrations.models.inbound_callback import Quarantine, Settled, TryLater, Verdict
 from integrations.work import Again, Done, Outcome
+from integrations.work.clock import database_now
 
 # Tries after which two writers that keep colliding are no accident any more.
 COLLISIONS = 5
@@ -26,7 +27,7 @@ def process(row: InboundCallback) -> Outcome:
     if row.status != CallbackStatus.STORED:
         return Done()
     route = find_route(row.route)
-    if route is None:
+    if route is None or route.handle is None:
         return _mark(row, Quarantine(f"There is no route {row.route!r} any more."))
     try:
         with transaction.atomic():
@@ -34,7 +35,7 @@ def process(row: InboundCallback) -> Outcome:
     except (DecryptionError, ConfigurationError) as error:
         # A wrong key or unreadable settings are an operator's fault, not the callback's: it
         # waits until they are mended, however long that takes.
-        logger.error("callback=%s waits: %s", row.pk, error.message)
+        logger.error("callback=%s waits: %s help=%s", row.pk, error.message, error.help_url)
         return Again(delay_seconds=FAULT_PAUSE, error=error.message, count_attempt=False)
     except IntegrityError:
         # Another copy was marked processed between our look and our write; its effect stands,
@@ -47,7 +48,7 @@ def process(row: InboundCallback) -> Outcome:
 def _mark(row: InboundCallback, verdict: Verdict) -> Outcome:
     """Write the verdict on the row, unless another worker has worked on it meanwhile."""
     if isinstance(verdict, TryLater):
-        waited = (timezone.now() - row.received_at).total_seconds()
+        waited = (database_now() - row.received_at).total_seconds()
         if waited < verdict.patience_seconds:
             pause = verdict.delay_seconds
             return Again(delay_seconds=pause, error=verdict.reason, count_attempt=False)

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 
-from django.db import transaction
-from django.utils import timezone
+from django.db.models.functions import Now
 
-from integrations.callbacks.routes import CallbackRefused, CallbackRequest, CallbackRoute
+from integrations.callbacks.routes import (
+    CallbackRefused,
+    CallbackRequest,
+    CallbackRoute,
+    Reply,
+)
 from integrations.conf import hub_settings
+from integrations.logs import log_event
 from integrations.models import CallbackStatus, InboundCallback
 from integrations.work import WorkState, ring
 
@@ -22,10 +29,17 @@ REFUSED_PER_HOUR = 100
 MALFORMED = 400
 # Bytes that are kept of a body sent to an unknown address.
 KEPT_OF_STRANGERS = 2048
+# Of a request that leaves nothing to do.
+_SETTLED: dict[str, Any] = {
+    "status": CallbackStatus.PROCESSED,
+    "work_state": WorkState.DONE,
+    "next_attempt_at": None,
+    "processed_at": Now(),
+}
 
 
-def receive(route: CallbackRoute, request: CallbackRequest) -> None:
-    """Store a callback for the worker; returns after the commit.
+def receive(route: CallbackRoute, request: CallbackRequest) -> Mapping[str, Any]:
+    """Store a callback for the worker; returns the answer after the commit.
 
     Raises CallbackRefused (the request is quarantined then), and DatabaseError or
     ConfigurationError when it can't be stored: the caller answers 503.
@@ -43,24 +57,30 @@ def receive(route: CallbackRoute, request: CallbackRequest) -> None:
     if refusal is not None:
         # It came to a payment's own address: worked on as doubted, so that the provider is asked.
         doubts.append(refusal.message)
-    with transaction.atomic():
-        _store(request, doubts=doubts)
+    reply = route.reply(request) if route.reply and refusal is None else Reply(route.accepted)
+    values = _SETTLED if route.handle is None else {}
+    # One INSERT and no transaction around it: committed when it returns.
+    _store(request, doubts=doubts, reason=reply.reason[:300], **values)
+    if route.handle is not None:
         ring(QUEUE)
     if refusal is not None:
         raise refusal
+    return reply.body
 
 
 def _quarantine(request: CallbackRequest, refusal: CallbackRefused) -> None:
-    since = timezone.now() - timedelta(hours=1)
+    since = Now() - timedelta(hours=1)
     recent = InboundCallback.objects.filter(
         status=CallbackStatus.QUARANTINED, route=request.route, received_at__gte=since
     )
-    logger.warning(
-        "callback=%s refused status=%s source=%s reason=%s",
-        request.route,
-        refusal.status,
-        request.source,
-        refusal.message,
+    log_event(
+        logger,
+        logging.WARNING,
+        "callback_refused",
+        route=request.route,
+        status=refusal.status,
+        source=request.source,
+        reason=refusal.message,
     )
     if recent.count() >= REFUSED_PER_HOUR:
         return
@@ -80,6 +100,7 @@ def _store(
     return InboundCallback.objects.create(
         route=request.route,
         token_digest=request.token_digest,
+        business=request.business,
         source=request.source or None,
         headers={
             name: request.headers[name][:200].replace("\x00", "")

@@ -12,15 +12,21 @@ from integrations.models import InboundCallback
 from integrations.models.inbound_callback import Verdict
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class CallbackRequest:
-    """A callback as it arrived. `token_digest` stands for the secret path segment."""
+    """A callback as it arrived. `token_digest` stands for the secret path segment.
+
+    `business` is set by the verifier that finds whose callback it is: None while nobody knows.
+    """
 
     route: str
     token_digest: str
     body: bytes = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
     source: str = ""
+    business: str | None = None
+    # What the same verifier found, for the route's `reply`.
+    addressee: Any = None
 
 
 class CallbackRefused(IntegrationError):
@@ -37,14 +43,27 @@ Verifier = Callable[[CallbackRequest], list[str]]
 Handler = Callable[[InboundCallback], Verdict]
 
 
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer that depends on the request; `reason` is kept with it, for people."""
+
+    body: Mapping[str, Any]
+    reason: str = ""
+
+
 @dataclass(frozen=True)
 class CallbackRoute:
-    """One kind of callback. Every verifier is run, none can be forgotten by a subclass."""
+    """One kind of callback. Every verifier is run, none can be forgotten by a subclass.
+
+    Without `handle` a request is stored and nothing is left to do. `reply` works out the answer
+    before that, and quickly: the provider waits; it must raise nothing but what makes a 503.
+    """
 
     name: str
     verifiers: tuple[Verifier, ...]
-    handle: Handler
+    handle: Handler | None
     accepted: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({"ok": True}))
+    reply: Callable[[CallbackRequest], Reply] | None = None
 
 
 _routes: dict[str, CallbackRoute] = {}

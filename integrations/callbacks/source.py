@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from functools import lru_cache
 
 from django.http import HttpRequest
 
@@ -49,6 +50,7 @@ def _is_trusted(text: str) -> bool:
     )
 
 
+@lru_cache(maxsize=64)
 def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
     """None for what is no network: a typing mistake trusts nobody and breaks nothing."""
     try:

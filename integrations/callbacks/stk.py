@@ -6,23 +6,22 @@ from types import MappingProxyType
 
 from integrations.callbacks.routes import CallbackRefused, CallbackRequest, CallbackRoute
 from integrations.exceptions import InvalidInput
+from integrations.payments.callback_doubts import doubts_about
 from integrations.payments.stk import CALLBACK_ROUTE
-from integrations.payments.stk_callback import doubts_about, payment_of, settle
+from integrations.payments.stk_callback import addressee_of, settle
 from integrations.providers.mpesa.callbacks import decode_json
 
 
 def verify_path(request: CallbackRequest) -> list[str]:
-    """The secret path segment must be a payment's: looked up by digest, so not guessable."""
-    if payment_of(request.token_digest) is None:
-        raise CallbackRefused(401, "This callback address is not known.")
-    return []
+    """The secret path segment must be a payment's: looked up by digest, so not guessable.
 
-
-def verify_source(request: CallbackRequest) -> list[str]:
-    """The source list and the short-code header only raise doubts (reference, section 20)."""
-    payment = payment_of(request.token_digest)
+    Of that payment, the source list and the short-code header only raise doubts (reference,
+    section 20).
+    """
+    payment = addressee_of(request.token_digest)
     if payment is None:
-        return []
+        raise CallbackRefused(401, "This callback address is not known.")
+    request.business = payment.business
     return doubts_about(
         payment, source=request.source, short_code=request.headers.get("Businessshortcode", "")
     )
@@ -39,7 +38,7 @@ def verify_body(request: CallbackRequest) -> list[str]:
 
 STK_ROUTE = CallbackRoute(
     name=CALLBACK_ROUTE,
-    verifiers=(verify_path, verify_source, verify_body),
+    verifiers=(verify_path, verify_body),
     handle=settle,
     accepted=MappingProxyType({"ResultCode": 0, "ResultDesc": "Accepted"}),
 )

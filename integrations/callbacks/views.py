@@ -12,11 +12,29 @@ from django.http.request import UnreadablePostError
 from django.views.decorators.csrf import csrf_exempt
 
 from integrations.callbacks.receive import body_limit, receive
-from integrations.callbacks.routes import CallbackRefused, CallbackRequest, find_route
+from integrations.callbacks.routes import (
+    CallbackRefused,
+    CallbackRequest,
+    CallbackRoute,
+    find_route,
+)
 from integrations.callbacks.source import client_address
 from integrations.exceptions import IntegrationError
+from integrations.logs import log_event
+from integrations.metrics import callbacks
 
 logger = logging.getLogger(__name__)
+
+
+# How each answer to a POST is counted.
+_RESULTS = {
+    200: "accepted",
+    400: "malformed",
+    401: "refused",
+    404: "unknown_route",
+    413: "too_large",
+    503: "not_stored",
+}
 
 
 @csrf_exempt
@@ -27,12 +45,27 @@ def callback(request: HttpRequest, route: str, token: str) -> HttpResponseBase:
     methods (GET and HEAD probes get an empty 200); 413 too large; 503 when it can't be stored.
     """
     known = find_route(route)
+    if request.method == "POST":
+        response = _take(request, known, token)
+        # An unknown name is the caller's word, and no label.
+        name = known.name if known else "unknown"
+        callbacks.add(name, _RESULTS.get(response.status_code, "refused"))
+        return response
     if known is None:
-        return JsonResponse({"error": "not found"}, status=404)
+        return _not_found()
     if request.method in ("GET", "HEAD"):
         return HttpResponse(content_type="text/plain")
-    if request.method != "POST":
-        return JsonResponse({"error": "method not allowed"}, status=405, headers={"Allow": "POST"})
+    return JsonResponse({"error": "method not allowed"}, status=405, headers={"Allow": "POST"})
+
+
+def _not_found() -> HttpResponseBase:
+    return JsonResponse({"error": "not found"}, status=404)
+
+
+def _take(request: HttpRequest, known: CallbackRoute | None, token: str) -> HttpResponseBase:
+    if known is None:
+        return _not_found()
+    route = known.name
     try:
         body = read_body(request)
         arrived = CallbackRequest(
@@ -42,13 +75,15 @@ def callback(request: HttpRequest, route: str, token: str) -> HttpResponseBase:
             headers=request.headers,
             source=client_address(request),
         )
-        receive(known, arrived)
+        answer = receive(known, arrived)
     except CallbackRefused as refusal:
         return JsonResponse({"error": refusal.message}, status=refusal.status)
     except (DatabaseError, IntegrationError) as error:
-        logger.error("callback=%s not_stored error=%s", route, type(error).__name__)
+        log_event(
+            logger, logging.ERROR, "callback_not_stored", route=route, error=type(error).__name__
+        )
         return JsonResponse({"error": "can't be stored now"}, status=503)
-    return JsonResponse(dict(known.accepted))
+    return JsonResponse(dict(answer))
 
 
 def _stream(request: HttpRequest) -> Any:

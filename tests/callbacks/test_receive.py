@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from io import BytesIO
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import requests
+from django.apps import apps
 from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -63,6 +67,50 @@ def test_a_callback_is_stored_raw_and_acknowledged_before_it_is_worked_on(
     assert Payment.objects.get().state == "pending"
     run_work("callbacks")
     assert Payment.objects.get().state == "succeeded"
+
+
+@pytest.mark.parametrize("business", ["", "duka"])
+def test_a_callback_is_of_its_payments_business(url: str, business: str) -> None:
+    Payment.objects.update(business=business)
+    MpesaSettings.objects.update(business=business)
+    assert send(url, b"{}").status_code == 200
+    assert send(url, b"no JSON").status_code == 400
+    assert [row.business for row in InboundCallback.objects.all()] == [business, business]
+
+
+def test_a_callback_to_no_payments_address_is_of_nobody(url: str) -> None:
+    assert send(url[:-3] + "xyz", b"{}").status_code == 401
+    row = InboundCallback.objects.get()
+    assert (row.status, row.business) == ("quarantined", None)
+
+
+def test_an_upgrade_tells_stored_callbacks_whose_they_are(db: None) -> None:
+    values = {"provider": "mpesa", "product": "stk_push", "environment": "sandbox", "amount": 1}
+    for business in ("", "duka"):
+        digest = business.rjust(64, "0")
+        Payment.objects.create(**values, business=business, callback_digest=digest)
+        InboundCallback.objects.create(route="stk", token_digest=digest)
+    InboundCallback.objects.create(route="stk", token_digest="f" * 64)
+    InboundCallback.objects.create(route="stk")
+    Payment.objects.create(**values)
+    upgrade = import_module("integrations.migrations.0003_house")
+    upgrade.name_businesses(apps, connection.schema_editor())
+    found = InboundCallback.objects.order_by("pk").values_list("business", flat=True)
+    assert list(found) == ["", "duka", None, None]
+
+
+def test_an_answer_waits_for_one_lookup_and_one_insert(
+    prompt: dict[str, Any], url: str, mpesa: MpesaSettings
+) -> None:
+    body = json.dumps({"Body": {"stkCallback": paid(prompt)}})
+    with CaptureQueriesContext(connection) as queries:
+        answer = Client().post(urlsplit(url).path, body, content_type="application/json")
+    assert answer.status_code == 200
+    # The settings' stamp is read once a second, whatever comes in.
+    tables = ("integrations_payment", "integrations_inboundcallback")
+    told = [sql for sql in (query["sql"] for query in queries) if any(t in sql for t in tables)]
+    assert [sql.split()[0] for sql in told] == ["SELECT", "INSERT"]
+    assert "BEGIN" not in " ".join(query["sql"] for query in queries)
 
 
 @pytest.mark.parametrize(

@@ -173,6 +173,35 @@ def test_a_callback_before_the_answer_settles(
     assert told("payment.succeeded") == 1
 
 
+def test_an_answer_that_comes_while_its_callback_is_worked_on_makes_it_no_stranger(
+    mpesa: MpesaSettings, sandbox: SandboxDriver
+) -> None:
+    """The id that the answer brings is the callback's own, not another payment's."""
+    prompt = silent_prompt(sandbox, push)
+    Payment.objects.update(state="sending", checkout_id=None)
+    post(prompt, paid(prompt))
+    checkout_id, answers = prompt["checkout_request_id"], []
+
+    def store_answer() -> None:
+        Payment.objects.filter(state="sending").update(state="pending", checkout_id=checkout_id)
+        connection.close()
+
+    def answer_after_the_look(execute: Any, sql: str, *rest: Any) -> Any:
+        result = execute(sql, *rest)
+        if not answers and sql.startswith("SELECT") and '"callback_digest" = ' in sql:
+            answers.append(threading.Thread(target=store_answer))
+            answers[0].start()
+            answers[0].join(timeout=0.5)  # Where the row is locked, it waits for our verdict.
+        return result
+
+    with connection.execute_wrapper(answer_after_the_look):
+        run_work("callbacks")
+    answers[0].join()
+    assert InboundCallback.objects.get().status == "processed"
+    payment = Payment.objects.get()
+    assert (payment.state, payment.receipt) == ("succeeded", prompt["receipt"])
+
+
 def test_a_forged_early_callback_is_noticed_when_the_answer_comes(
     mpesa: MpesaSettings, sandbox: SandboxDriver
 ) -> None:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from integrations.callbacks.source import client_address
-from integrations.payments.stk_callback import is_listed
+from integrations.payments.callback_doubts import is_listed
 
 SAFARICOM = "196.201.214.200"
 
