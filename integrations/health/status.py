@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
+from django.db import Error as DatabaseError
 from django.db import connections
 
 from integrations import registry
 from integrations.config import Snapshot, get_snapshot
 from integrations.exceptions import IntegrationError
+from integrations.health.accounts import further_accounts
 from integrations.health.checks import CheckResult, check_integration
+from integrations.health.warnings import warnings_for
 
+# The total limit of a status of everything, in seconds.
+TOTAL_SECONDS = 30.0
 NOT_BUILT = CheckResult(False, "This integration is not available in this version.")
 
 
 def integration_status(slug: str, business: str = "") -> dict[str, Any]:
     """Status of one integration, its connection tested now unless it is switched off.
 
-    Keys: configured, active, connection `[bool, str]`, connected, message, and status, one of
-    healthy, unhealthy, inactive, not_configured.
+    Keys: configured, active, connection `[bool, str]`, connected, message, warnings (sentences
+    about what needs somebody although it may be connected), and status, one of healthy,
+    unhealthy, inactive, not_configured. With further accounts also `accounts`; one of them that
+    fails makes the whole unhealthy.
     """
     configured, active = False, False
     status, result = "not_configured", NOT_BUILT
@@ -34,6 +40,27 @@ def integration_status(slug: str, business: str = "") -> dict[str, Any]:
         else:
             configured, active = config.configured, config.active
             status, result = _look(config)
+    described = _with_accounts(_describe(configured, active, status, result), slug, business)
+    return {**described, "warnings": warnings_for(slug, business) if configured else []}
+
+
+def _with_accounts(answer: dict[str, Any], slug: str, business: str) -> dict[str, Any]:
+    if registry.find_integration(slug) is None:
+        return answer
+    try:
+        accounts = further_accounts(slug, business)
+    except DatabaseError:
+        return answer  # told already: the settings can't be read
+    if not accounts:
+        return answer
+    failing = next((each for each in accounts if each["status"] == "unhealthy"), None)
+    if failing is not None and answer["status"] != "unhealthy":
+        result = CheckResult(False, f"{failing['account']}: {failing['message']}")
+        answer = _describe(answer["configured"], answer["active"], "unhealthy", result)
+    return {**answer, "accounts": accounts}
+
+
+def _describe(configured: bool, active: bool, status: str, result: CheckResult) -> dict[str, Any]:
     return {
         "configured": configured,
         "active": active,
@@ -59,19 +86,34 @@ def known_slugs() -> list[str]:
     return list(dict.fromkeys([*registry.DOCUMENTED_SLUGS, *declared]))
 
 
-def all_status(
-    business: str = "", *, check: Callable[[str, str], dict[str, Any]] = integration_status
-) -> dict[str, dict[str, Any]]:
-    """Every known integration by `check`, side by side."""
-    with ThreadPoolExecutor(max_workers=8, thread_name_prefix="health") as pool:
-        futures = {slug: pool.submit(_in_thread, check, slug, business) for slug in known_slugs()}
-        return {slug: future.result() for slug, future in futures.items()}
-
-
-def _in_thread(
-    check: Callable[[str, str], dict[str, Any]], slug: str, business: str
-) -> dict[str, Any]:
+def late_status(slug: str, business: str, seconds: float) -> dict[str, Any]:
+    """What is told of an integration whose test did not answer within `seconds`."""
+    found = CheckResult(False, f"The test did not answer within {seconds:g} seconds.")
     try:
-        return check(slug, business)
+        config = get_snapshot(slug, business)
+    except IntegrationError:
+        return {**_describe(False, False, "unhealthy", found), "warnings": []}
+    described = _describe(config.configured, config.active, "unhealthy", found)
+    return {**described, "warnings": []}
+
+
+def all_status(business: str = "", *, seconds: float = TOTAL_SECONDS) -> dict[str, dict[str, Any]]:
+    """Every known integration, tested side by side for `seconds` in all."""
+    slugs = known_slugs()
+    pool = ThreadPoolExecutor(max_workers=len(slugs), thread_name_prefix="health")
+    try:
+        futures = {slug: pool.submit(_in_thread, slug, business) for slug in slugs}
+        wait(futures.values(), timeout=seconds)
+        return {
+            slug: future.result() if future.done() else late_status(slug, business, seconds)
+            for slug, future in futures.items()
+        }
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _in_thread(slug: str, business: str) -> dict[str, Any]:
+    try:
+        return integration_status(slug, business)
     finally:
         connections.close_all()
