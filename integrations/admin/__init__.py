@@ -1,8 +1,46 @@
-"""Plain Django admin of the hub. Importing it registers everything."""
+"""The admin of the hub, on the django-unfold theme. Importing it registers everything."""
 
-from integrations.admin import installation, payments, trail
+from integrations.admin import (
+    allotments,
+    approvals,
+    balances,
+    c2b,
+    expectations,
+    grants,
+    installation,
+    payments,
+    payout_batches,
+    queries,
+    queues,
+    rotation,
+    statement_items,
+    statements,
+    tokens,
+    trail,
+    work_list,
+)
+from integrations.admin.people import register_people
 from integrations.admin.settings_admin import register_settings
 
 register_settings()
+register_people()
 
-__all__ = ["installation", "payments", "trail"]
+__all__ = [
+    "allotments",
+    "approvals",
+    "balances",
+    "c2b",
+    "expectations",
+    "grants",
+    "installation",
+    "payments",
+    "payout_batches",
+    "queries",
+    "queues",
+    "rotation",
+    "statement_items",
+    "statements",
+    "tokens",
+    "trail",
+    "work_list",
+]

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from integrations.models import Environment, PaymentState, SettingsModel
+from integrations.models import ApprovalState, Environment, PaymentState, SettingsModel
 
 S = PaymentState
 # Every page with badges loads it.
@@ -45,6 +45,18 @@ def payment_badge(state: str) -> Badge:
     """A payment's state."""
     label = dict(S.choices).get(S(state)) if state in S.values else state
     return Badge(str(label), PAYMENT_TONES.get(state, "calm"))
+
+
+APPROVAL_TONES: dict[str, str] = {
+    ApprovalState.OPEN: "warn",
+    ApprovalState.APPROVED: "good",
+    ApprovalState.REJECTED: "bad",
+}
+
+
+def approval_badge(state: str) -> Badge:
+    """Where a request for approval stands."""
+    return Badge(str(ApprovalState(state).label), APPROVAL_TONES.get(state, "calm"))
 
 
 def settings_badge(row: SettingsModel) -> Badge:

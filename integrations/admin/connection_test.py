@@ -6,26 +6,23 @@ scripts the page is rendered again with the result; secrets then have to be type
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import messages
 from django.contrib.admin import helpers
 from django.contrib.admin.utils import flatten_fieldsets
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, JsonResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
+from unfold.forms import AdminForm
 
 from integrations.admin.badges import settings_badge
+from integrations.admin.history import TrailHistoryAdmin
 from integrations.admin.settings_form import SettingsForm
 from integrations.admin.trial import try_saved, try_typed
 from integrations.health import CheckResult
 from integrations.models import SettingsModel
-
-if TYPE_CHECKING:
-    _ModelAdmin = admin.ModelAdmin[Any]
-else:
-    _ModelAdmin = admin.ModelAdmin
 
 NOT_TESTED = "Not tested: correct the marked fields first."
 RETYPE = (
@@ -33,7 +30,7 @@ RETYPE = (
 )
 
 
-class ConnectionTestAdmin(_ModelAdmin):
+class ConnectionTestAdmin(TrailHistoryAdmin):
     """Adds the test URL of a saved row and of a new one."""
 
     def get_urls(self) -> list[URLPattern]:
@@ -108,7 +105,7 @@ class ConnectionTestAdmin(_ModelAdmin):
     ) -> HttpResponse:
         """The change or add page with what was typed, secrets excepted."""
         fieldsets: Any = self.get_fieldsets(request, before)
-        page: Any = helpers.AdminForm(
+        page: Any = AdminForm(
             form, fieldsets, {}, self.get_readonly_fields(request, before), model_admin=self
         )
         is_new = before is None
@@ -152,7 +149,12 @@ def wants_json(request: HttpRequest) -> bool:
 
 
 def _describe(result: CheckResult) -> dict[str, Any]:
-    return {"ok": result.ok, "message": result.message, "milliseconds": result.milliseconds}
+    return {
+        "ok": result.ok,
+        "message": result.message,
+        "milliseconds": result.milliseconds,
+        "help": result.help_url,
+    }
 
 
 def _errors_of(form: SettingsForm) -> list[str]:
@@ -169,4 +171,5 @@ def _level(result: CheckResult) -> int:
 
 
 def _words(result: CheckResult) -> str:
-    return f"{result.message} ({result.milliseconds} ms)"
+    more = f" See {result.help_url}" if result.help_url else ""
+    return f"{result.message} ({result.milliseconds} ms){more}"

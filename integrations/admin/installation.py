@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cryptography.fernet import InvalidToken, MultiFernet
 from django.contrib import admin
 from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.safestring import SafeString
 
 from integrations import registry
-from integrations.admin.badges import BADGE_CSS
+from integrations.access import Scope, request_scope
+from integrations.admin.badges import BADGE_CSS, Badge
+from integrations.admin.history import TrailHistoryAdmin
 from integrations.admin.secret_form import SecretForm
 from integrations.conf import hub_settings
 from integrations.config.key_source import OWN_MODEL
@@ -19,21 +23,50 @@ from integrations.crypto.keys import environment_keys, make_ring, split_keys
 from integrations.exceptions import IntegrationError
 from integrations.models import AppSettings, InboundCallback, Integrations
 
-if TYPE_CHECKING:
-    _ModelAdmin = admin.ModelAdmin[Any]
-else:
-    _ModelAdmin = admin.ModelAdmin
-
 CALLBACKS_TRIED = 50
 
 
 @admin.register(Integrations)
-class IntegrationsAdmin(_ModelAdmin):
-    """The integrations in use, each with its switch."""
+class IntegrationsAdmin(TrailHistoryAdmin):
+    """The integrations in use, each with its switch.
 
-    list_display = ("name", "integration_type", "is_active", "is_default", "updated_at")
+    A row belongs to no business: whoever has the permission sees it, and only people who see
+    every business may change it, since its switch reaches all of them.
+    """
+
+    list_display = ("label", "integration_type", "state_shown", "is_default", "updated_at")
     list_filter = ("integration_type", "is_active")
     readonly_fields = ("created_at", "updated_at")
+
+    class Media:
+        css = BADGE_CSS
+
+    def narrow_rows(self, rows: QuerySet[Any], scope: Scope) -> QuerySet[Any]:
+        """All of them."""
+        return rows
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Django's, for people who see every business."""
+        return request_scope(request).is_all and super().has_add_permission(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Django's, for people who see every business."""
+        return request_scope(request).is_all and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Django's, for people who see every business."""
+        return request_scope(request).is_all and super().has_delete_permission(request, obj)
+
+    @admin.display(description="integration", ordering="name")
+    def label(self, row: Integrations) -> str:
+        """The name that people know."""
+        return row.get_name_display()
+
+    @admin.display(description="state", ordering="is_active")
+    def state_shown(self, row: Integrations) -> SafeString:
+        """On or off, as a badge."""
+        badge = Badge("In use", "good") if row.is_active else Badge("Switched off", "calm")
+        return badge.render()
 
 
 class AppSettingsForm(SecretForm):
@@ -92,7 +125,7 @@ def _opens_with(ring: MultiFernet, secret: Secret) -> bool:
     return True
 
 
-class AppSettingsAdmin(_ModelAdmin):
+class AppSettingsAdmin(TrailHistoryAdmin):
     """The one row that may hold the encryption key. Superusers only; it can't be deleted here."""
 
     form = AppSettingsForm
@@ -101,6 +134,10 @@ class AppSettingsAdmin(_ModelAdmin):
 
     class Media:
         css = BADGE_CSS
+
+    def narrow_rows(self, rows: QuerySet[Any], scope: Scope) -> QuerySet[Any]:
+        """The row belongs to no business; its permissions say who sees it."""
+        return rows
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         """Superusers."""

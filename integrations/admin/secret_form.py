@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
+from unfold.widgets import INPUT_CLASSES
 
 from integrations.crypto import Secret, fingerprint
 from integrations.crypto.fields import EncryptedTextField
@@ -24,6 +25,15 @@ else:
 KEY_MISMATCH = "Set, but the encryption key does not match: it can't be read."
 
 
+# Of names such as "b2c version", which Django takes for words.
+_ACRONYM = re.compile(r"\b(?:url|b2c|c2b)\b", re.IGNORECASE)
+
+
+def spelled(label: str) -> str:
+    """A field's name with its acronyms in capitals."""
+    return _ACRONYM.sub(lambda found: found[0].upper(), label)
+
+
 class SecretForm(_ModelForm):
     """A ModelForm that seals typed secrets while cleaning, so no plaintext goes further.
 
@@ -33,12 +43,17 @@ class SecretForm(_ModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for name, field in self.fields.items():
-            field.label = re.sub(r"\burl\b", "URL", str(field.label or ""))
+            field.label = spelled(str(field.label or ""))
             if name in self.secret_names():
-                field.widget.attrs["class"] = "vTextField"
+                field.widget.attrs["class"] = " ".join(INPUT_CLASSES)
                 told = describe_secret(getattr(self.instance, name), self.saved_at(name))
                 field.help_text = format_html('<span class="secret-state">{}</span> {}',
                                               told, field.help_text)  # fmt: skip
+            if field.help_text:
+                # The theme writes the text but not the id by which inputs refer to it.
+                place = self[name].id_for_label
+                field.help_text = format_html('<span id="{}_helptext">{}</span>',
+                                              place, field.help_text)  # fmt: skip
 
     @classmethod
     def secret_names(cls) -> set[str]:

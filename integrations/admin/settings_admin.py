@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
 from django.db import IntegrityError
 from django.db.models import Field, ForeignKey, QuerySet, URLField
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -12,13 +13,15 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from integrations import registry
-from integrations.admin.badges import BADGE_CSS, environment_badge, settings_badge
+from integrations.access import request_scope
+from integrations.admin.badges import BADGE_CSS, Badge, environment_badge, settings_badge
 from integrations.admin.callback_example import callback_example
+from integrations.admin.configuration_check import ConfigurationCheckAdmin
 from integrations.admin.connection_test import ConnectionTestAdmin
 from integrations.admin.secret_form import tell_age
 from integrations.admin.settings_form import SettingsForm, make_fieldsets
 from integrations.admin.trial import MAX_ROWS, try_saved
-from integrations.models import Integrations, SettingsModel
+from integrations.models import AccountSettings, Integrations, SettingsModel
 
 CONFLICT = (
     "Not saved: somebody else saved settings for the same business at this moment. "
@@ -26,31 +29,64 @@ CONFLICT = (
 )
 
 
-class SettingsAdmin(ConnectionTestAdmin):
+class SettingsAdmin(ConfigurationCheckAdmin, ConnectionTestAdmin):
     """List, form and connection test of one integration's settings rows."""
 
     form = SettingsForm
     change_form_template = "admin/integrations/settings_change_form.html"
     list_filter = ("environment", "shared")
     search_fields = ("business",)
-    actions = ["test_connections"]
+    actions = ["test_connections", "make_main"]
     save_on_top = False
 
     class Media:
         css = BADGE_CSS
-        js = ("integrations/connection-test.js",)
+        js = ("integrations/connection-test.js", "integrations/copy.js")
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
         """Owner, badges, the account (required fields that are no secrets), the last test."""
         model: type[SettingsModel] = self.model
         account = [n for n in model.info.required if n not in model.secret_fields()]
-        return ["owner", "environment_shown", "status_shown", *account, "last_test"]
+        main = ["main_shown"] if model.account_field else []
+        return ["owner", *main, "environment_shown", "status_shown", *account, "last_test"]
+
+    def get_list_filter(self, request: HttpRequest) -> Any:
+        """With the main accounts, where a business may have several."""
+        shown = super().get_list_filter(request)
+        return [*shown, "is_main"] if self.model.account_field else shown
+
+    def get_search_fields(self, request: HttpRequest) -> Any:
+        """The business, and the account where a business may have several."""
+        field = self.model.account_field
+        return [*super().get_search_fields(request), *([field] if field else [])]
+
+    def get_actions(self, request: HttpRequest) -> Any:
+        """Without the choice of a main account where there is only one."""
+        actions = super().get_actions(request)
+        if not self.model.account_field:
+            actions.pop("make_main", None)
+        return actions
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """With the link whose switch decides the badge."""
         rows = super().get_queryset(request)
         names = {field.name for field in self.model._meta.fields}
         return rows.select_related("integration") if "integration" in names else rows
+
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        """A form that knows the user's businesses."""
+        form: Any = super().get_form(request, obj, change, **kwargs)
+        form.scope = request_scope(request)
+        return form
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """The user's business, where there is just one."""
+        scope = request_scope(request)
+        only = {} if scope.is_all or len(scope.businesses) != 1 else {
+            "business": min(scope.businesses)}  # fmt: skip
+        return {**only, **super().get_changeform_initial_data(request)}
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         """Derived from the model's fields."""
@@ -98,6 +134,7 @@ class SettingsAdmin(ConnectionTestAdmin):
         may_test = self.has_add_permission(request) if obj is None else (
             self.has_change_permission(request, obj))  # fmt: skip
         context["test_url"] = self.test_url(obj) if may_test else ""
+        context["check_url"] = self.check_url(obj) if may_test and obj is not None else ""
         if obj is not None:
             # After a refused form, `obj` holds what was typed; the badges tell what is saved.
             saved = self.get_queryset(request).get(pk=obj.pk)
@@ -112,6 +149,11 @@ class SettingsAdmin(ConnectionTestAdmin):
         if row.business:
             return row.business
         return "Installation, shared" if row.shared else "Installation"
+
+    @admin.display(description="account", ordering="-is_main")
+    def main_shown(self, row: AccountSettings) -> SafeString:
+        """Whether the row is used where no account is named."""
+        return (Badge("Main", "good") if row.is_main else Badge("Further", "calm")).render()
 
     @admin.display(description="environment", ordering="environment")
     def environment_shown(self, row: SettingsModel) -> SafeString:
@@ -136,8 +178,14 @@ class SettingsAdmin(ConnectionTestAdmin):
         example = callback_example(row)
         if example is None:
             return "-"
-        tone = "callback-good" if example.works else "errors"
-        return format_html('<span class="{}">{}</span>', tone, example.text)
+        if not example.works:
+            return format_html('<span class="told-bad">{}</span>', example.text)
+        return format_html(
+            '<code class="callback-good" id="callback-address">{}</code> '
+            '<button type="button" class="copy-button" data-copy="callback-address">'
+            'Copy<span class="sr-only"> the callback address</span></button>',
+            example.text,
+        )
 
     @admin.action(description="Test connection", permissions=["change"])
     def test_connections(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
@@ -150,6 +198,20 @@ class SettingsAdmin(ConnectionTestAdmin):
             level = messages.SUCCESS if result.ok else messages.ERROR
             told = f"{row}: {result.message} ({result.milliseconds} ms)"
             messages.add_message(request, level, told)
+
+    @admin.action(description="Make this the main account", permissions=["change"])
+    def make_main(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        """Use the chosen row where its business names no account."""
+        rows = list(queryset[:2])
+        if len(rows) != 1:
+            messages.error(request, "Choose one row: a business has one main account.")
+            return
+        try:
+            rows[0].make_main()
+        except ValidationError as error:
+            messages.error(request, " ".join(error.messages))
+        else:
+            messages.success(request, f"{rows[0]} is now used where no account is named.")
 
 
 def register_settings(site: admin.AdminSite = admin.site) -> None:

@@ -10,7 +10,7 @@ from django.db import connections
 from integrations.admin.badges import missing_fields
 from integrations.config import Snapshot
 from integrations.config.rows import describe_row, row_snapshot
-from integrations.exceptions import IntegrationError
+from integrations.exceptions import IntegrationError, help_url
 from integrations.health import CheckResult, run_check
 from integrations.models import AuditEntry, SettingsModel
 
@@ -58,11 +58,15 @@ def _snapshot(row: SettingsModel) -> Snapshot | CheckResult:
     missing = missing_fields(row)
     if missing:
         label = row.info.label
-        return CheckResult(False, f"{label} is not configured: enter the {', '.join(missing)}.")
+        return CheckResult(
+            False,
+            f"{label} is not configured: enter the {', '.join(missing)}.",
+            help_url=help_url("not_configured"),
+        )
     try:
         return row_snapshot(row.info.slug, row.business, describe_row(row), source="row")
     except IntegrationError as error:
-        return CheckResult(False, error.message)
+        return CheckResult(False, error.message, help_url=error.help_url)
 
 
 def _in_thread(snapshot: Snapshot | CheckResult) -> CheckResult:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -9,17 +10,18 @@ import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
-from integrations.models import MpesaSettings
+from integrations.models import BusinessGrant, MpesaSettings
 from tests.admin.page import SettingsPage
 from tests.conftest import mpesa_values
+from tests.hunt.plants import planted
 from tests.sandbox.driver import SandboxDriver
 
 # No piece of these occurs in a page by chance.
 SECRETS = {
-    "consumer_key": "Zq7vKx3mWp9tRb2nLc8d",
-    "consumer_secret": "Yh4jUf6sGe1aXo5iVk0z",
-    "passkey": "Qw8rTy2uPs4dFg6hJk9l",
-    "initiator_password": "Mn3bVc7xZa5sDf1gHj8k",
+    "consumer_key": planted("consumer key"),
+    "consumer_secret": planted("consumer secret"),
+    "passkey": planted("passkey"),
+    "initiator_password": planted("initiator password"),
 }
 
 
@@ -35,7 +37,7 @@ def allowed(sandbox: SandboxDriver, settings: Any) -> SandboxDriver:
 @pytest.fixture
 def row(transactional_db: None, allowed: SandboxDriver) -> MpesaSettings:
     """The installation's M-Pesa settings, ready to work with the sandbox."""
-    return MpesaSettings.objects.create(**mpesa_values(allowed, **SECRETS))
+    return MpesaSettings.objects.create(**mpesa_values(allowed, security_credential="", **SECRETS))
 
 
 @pytest.fixture
@@ -46,17 +48,28 @@ def page(row: MpesaSettings, admin_client: Client) -> SettingsPage:
 
 @pytest.fixture
 def client_of(transactional_db: None) -> Callable[..., Client]:
-    """Makes a logged-in client of a staff user with these permissions (or no staff user)."""
+    """Makes a logged-in client of a staff user with these permissions (or no staff user).
 
-    def make(*permissions: str, is_staff: bool = True) -> Client:
+    `businesses` are granted; without any, the user sees the installation.
+    """
+
+    def make(*permissions: str, is_staff: bool = True, businesses: tuple[str, ...] = ()) -> Client:
         user = User.objects.create_user(f"user-{User.objects.count()}", is_staff=is_staff)
         user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
         assert user.user_permissions.count() == len(permissions)
+        for business in businesses:
+            BusinessGrant.objects.create(user=user, business=business)
         client = Client()
         client.force_login(user)
         return client
 
     return make
+
+
+@pytest.fixture
+def quiet_templates(caplog: pytest.LogCaptureFixture) -> None:
+    """Without the template engine's debug records: their texts evaluate query sets of the page."""
+    caplog.set_level(logging.INFO, "django.template")
 
 
 def tokens_of(row: MpesaSettings) -> list[str]:

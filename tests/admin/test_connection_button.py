@@ -14,6 +14,7 @@ from integrations.crypto import keyring
 from integrations.models import AuditEntry, MpesaSettings, ProviderCall
 from tests.admin.conftest import SECRETS, tokens_of
 from tests.admin.page import SettingsPage, assert_holds_no_part, read_form
+from tests.hunt.plants import planted
 from tests.sandbox.driver import SandboxDriver
 
 LIST = "/admin/integrations/mpesasettings/"
@@ -75,7 +76,10 @@ def test_a_test_is_audited_with_its_actor_and_once(page: SettingsPage) -> None:
 def test_typed_secrets_are_tested_and_not_saved(
     page: SettingsPage, row: MpesaSettings, allowed: SandboxDriver
 ) -> None:
-    typed = {"consumer_key": "Pl0oKm9iJn8uHb7yGv6t", "consumer_secret": "Cr5dXe4sZw3aQ2kL1mNb"}
+    typed = {
+        "consumer_key": planted("typed consumer key"),
+        "consumer_secret": planted("typed consumer secret"),
+    }
     allowed.app(SECRETS["consumer_key"], "another secret")  # what is saved would be refused
     before = tokens_of(row)
     answer = page.test(script=True, **typed).json()

@@ -12,6 +12,7 @@ from django.test import Client
 from integrations.crypto import keyring
 from integrations.models import AppSettings, InboundCallback, MpesaSettings
 from tests.admin.page import assert_holds_no_part, read_form
+from tests.hunt.plants import planted
 
 ADD = "/admin/integrations/appsettings/add/"
 
@@ -19,7 +20,7 @@ ADD = "/admin/integrations/appsettings/add/"
 @pytest.fixture
 def stored_key(transactional_db: None) -> str:
     """A database key in force, with a secret encrypted under it."""
-    key = Fernet.generate_key().decode()
+    key = planted("database key")
     AppSettings.objects.create(cypher_key=key)
     MpesaSettings.objects.create(passkey="under the database key")
     return key
@@ -37,7 +38,7 @@ def save(client: Client, url: str, **typed: str) -> Any:
 def test_a_typed_key_encrypts_from_then_on_and_is_not_shown(
     transactional_db: None, admin_client: Client
 ) -> None:
-    key = Fernet.generate_key().decode()
+    key = planted("database key")
     assert save(admin_client, ADD, name="Default", cypher_key=key).status_code == 302
     row = AppSettings.objects.get()
     assert row.cypher_key.reveal() == key
@@ -58,7 +59,7 @@ def test_a_malformed_key_is_an_error_of_its_field(
 def test_a_key_that_would_lose_stored_secrets_is_refused(
     stored_key: str, admin_client: Client
 ) -> None:
-    new = Fernet.generate_key().decode()
+    new = planted("second database key")
     InboundCallback.objects.create(route="stk", body="also under it")
     html = save(admin_client, change_url(), cypher_key=new).content.decode()
     assert "2 stored secrets could not be read any more." in html
@@ -70,7 +71,7 @@ def test_a_key_that_would_lose_stored_secrets_is_refused(
 def test_a_new_key_followed_by_the_old_one_is_accepted(
     stored_key: str, admin_client: Client
 ) -> None:
-    both = f"{Fernet.generate_key().decode()},{stored_key}"
+    both = f"{planted('second database key')},{stored_key}"
     assert save(admin_client, change_url(), cypher_key=both).status_code == 302
     assert MpesaSettings.objects.get().passkey.reveal() == "under the database key"
 

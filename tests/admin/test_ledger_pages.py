@@ -29,6 +29,14 @@ from integrations.models import (
 BASE = "/admin/integrations"
 HOSTILE = "<script>alert(1)</script>"
 READ_ONLY = ("payment", "inboundcallback", "providercall", "auditentry", "domainevent")
+# One page each, without rows to open or add.
+WITHOUT_ROWS = ("keyrotation", "workqueue")
+# Made by the product, or through pages of their own.
+NEVER_ADDED = (
+    "accountbalance", "allotment", "approval", "c2bregistration", "expectedpayment",
+    "initiatoralarm", "mpesaquery",
+    "payoutbatch", "pullaccount", "statementitem", "statementline", "statementrun", "worklist",
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -101,12 +109,13 @@ def test_every_list_and_form_of_the_admin_opens(
 ) -> None:
     models = [model for model in admin.site._registry if model._meta.app_label == "integrations"]
     assert {model._meta.model_name for model in models} == {
-        *READ_ONLY, "integrations", "appsettings", "mpesasettings",
+        *READ_ONLY, *WITHOUT_ROWS, *NEVER_ADDED, "integrations", "appsettings", "mpesasettings",
+        "apitoken", "businessgrant",
     }  # fmt: skip
     for model in models:
         url = f"{BASE}/{model._meta.model_name}/"
         assert admin_client.get(url).status_code == 200
-        if model._meta.model_name not in READ_ONLY:
+        if model._meta.model_name not in (*READ_ONLY, *WITHOUT_ROWS, *NEVER_ADDED):
             assert admin_client.get(f"{url}add/").status_code == 200
 
 
@@ -121,7 +130,7 @@ def test_a_payment_shows_its_history_in_order(payment: Payment, admin_client: Cl
 def test_whoever_may_see_a_payment_sees_its_history(
     payment: Payment, client_of: Callable[..., Client]
 ) -> None:
-    viewer = client_of("view_payment")
+    viewer = client_of("view_payment", businesses=("duka",))
     html = viewer.get(f"{BASE}/payment/{payment.pk}/change/").content.decode()
     assert "pending → succeeded" in html
     assert client_of().get(f"{BASE}/payment/").status_code == 403
@@ -129,7 +138,7 @@ def test_whoever_may_see_a_payment_sees_its_history(
 
 @pytest.mark.parametrize(
     "term",
-    ["0712 345 678", "+254712345678", "712345678", "TJI123", "script", "ws_CO_1"],
+    ["0712 345 678", "+254712345678", "712345678", "tji123abc9", "<scr", "ws_CO_1"],
 )
 def test_a_payment_is_found_by_what_people_have_at_hand(
     payment: Payment, admin_client: Client, term: str

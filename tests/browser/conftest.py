@@ -10,6 +10,8 @@ import pytest
 from django.contrib.auth.models import User
 from playwright.sync_api import Browser, Page
 
+from tests.hunt.plants import planted
+
 SHOTS = Path(__file__).parent / "shots"
 PHONE = {"width": 390, "height": 844}
 DESKTOP = {"width": 1280, "height": 900}
@@ -18,7 +20,7 @@ DESKTOP = {"width": 1280, "height": 900}
 @pytest.fixture
 def open_admin(browser: Browser, public_url: str) -> Iterator[Callable[..., Page]]:
     """Opens a window, logged in as an administrator through the login form."""
-    User.objects.create_superuser("admin", password="a-good-password")
+    User.objects.create_superuser("admin", password=planted("admin password"))
     windows: list[Any] = []
 
     def open_window(*, dark: bool = False, phone: bool = False, scripts: bool = True) -> Page:
@@ -33,7 +35,7 @@ def open_admin(browser: Browser, public_url: str) -> Iterator[Callable[..., Page
         page.set_default_timeout(10_000)
         page.goto("/admin/login/")
         page.get_by_label("Username").fill("admin")
-        page.get_by_label("Password").fill("a-good-password")
+        page.get_by_label("Password").fill(planted("admin password"))
         page.get_by_role("button", name="Log in").click()
         page.wait_for_url("**/admin/")
         return page

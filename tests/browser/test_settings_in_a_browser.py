@@ -10,13 +10,14 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from integrations.models import MpesaSettings, Payment, PaymentEvent, PaymentState
-from tests.conftest import PASSKEY, mpesa_values
+from tests.conftest import mpesa_values
+from tests.hunt.plants import PASSKEY, planted
 from tests.sandbox.driver import SandboxDriver
 
 pytestmark = pytest.mark.browser
 
 ADD = "/admin/integrations/mpesasettings/add/"
-KEY, SECRET = "Zq7vKx3mWp9tRb2nLc8d", "Yh4jUf6sGe1aXo5iVk0z"
+KEY, SECRET = planted("typed consumer key"), planted("typed consumer secret")
 
 OpenAdmin = Callable[..., Page]
 Shoot = Callable[[Page, str], None]
@@ -34,6 +35,11 @@ def row(sandbox: SandboxDriver, public_url: str) -> MpesaSettings:
 
 def change_url(row: MpesaSettings) -> str:
     return f"/admin/integrations/mpesasettings/{row.pk}/change/"
+
+
+def messages(page: Page) -> Any:
+    """The messages above the page's own content."""
+    return page.locator("#main > div > .container > ul")
 
 
 def press_test(page: Page) -> Any:
@@ -56,7 +62,7 @@ def test_an_administrator_types_tests_and_saves(
     # The test left everything where it was: saving needs no second typing.
     shoot(page, "typed-and-tested")
     page.get_by_role("button", name="Save and continue editing").click()
-    expect(page.locator(".messagelist")).to_contain_text("was added successfully")
+    expect(messages(page)).to_contain_text("was added successfully")
     row = MpesaSettings.objects.get()
     assert row.consumer_secret.reveal() == SECRET
     expect(page.locator("[data-settings-badge]")).to_have_text("Not tested")
@@ -112,7 +118,7 @@ def test_the_button_works_without_scripts(open_admin: OpenAdmin, row: MpesaSetti
     page = open_admin(scripts=False)
     page.goto(change_url(row))
     page.get_by_role("button", name="Test connection").click()
-    expect(page.locator(".messagelist")).to_contain_text("Connected to")
+    expect(messages(page)).to_contain_text("Connected to")
 
 
 def test_every_input_has_a_label_and_a_phone_shows_the_page_whole(
@@ -151,7 +157,8 @@ def test_the_ledger_is_readable(open_admin: OpenAdmin, shoot: Shoot, row: MpesaS
     expect(page.get_by_role("heading", name="History")).to_be_visible()
     shoot(page, "payment")
     page.goto("/admin/integrations/mpesasettings/")
-    expect(page.locator(".badge-live")).to_have_text("PRODUCTION")
+    expect(page.locator("#result_list .badge-live")).to_have_text("PRODUCTION")
+    expect(page.locator("#header-inner .badge-live")).to_have_text("PRODUCTION")
     shoot(page, "settings-list")
 
 

@@ -4,7 +4,7 @@
 (() => {
   const LOST = 'The test could not be run. Reload the page and log in again, then try once more.';
 
-  const say = (place, isGood, message, errors) => {
+  const say = (place, isGood, message, errors, help) => {
     place.className = `connection-test-result ${isGood ? 'is-good' : 'is-bad'}`;
     const words = document.createElement('p');
     words.textContent = message;
@@ -17,6 +17,15 @@
         list.append(item);
       }
       place.append(list);
+    }
+    if (help) {
+      // A link where the documentation is published, else the file's name in the checkout.
+      const more = document.createElement(/^https?:/.test(help) ? 'a' : 'code');
+      more.textContent = more.tagName === 'A' ? 'What to do' : help;
+      if (more.tagName === 'A') {
+        more.href = help;
+      }
+      place.append(more);
     }
   };
 
@@ -55,7 +64,7 @@
       const what = answer.saved ? 'Saved settings: ' : 'What you typed, not saved: ';
       const lead = answer.errors && answer.errors.length ? '' : what;
       const time = lead ? ` (${answer.milliseconds} ms)` : '';
-      say(place, answer.ok, `${lead}${answer.message}${time}`, answer.errors);
+      say(place, answer.ok, `${lead}${answer.message}${time}`, answer.errors, answer.help);
       showState(answer);
     } catch {
       say(place, false, LOST);
