@@ -74,6 +74,6 @@ def _check_key() -> str:
         # The database may hold a second key above the environment's: this uses both.
         works = keyring.decrypt(keyring.encrypt("ready")) == "ready"
     except IntegrationError as error:
-        logger.error("readyz encryption_key code=%s", error.code)
+        logger.error("readyz encryption_key code=%s help=%s", error.code, error.help_url)
         return "not usable"
     return "ok" if works else "not usable"

@@ -2,64 +2,54 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 from django.http import Http404
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework.permissions import IsAdminUser, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
+from integrations.access import request_scope
 from integrations.api import serializers
-from integrations.api.errors import exception_handler
-from integrations.api.recent import recent
+from integrations.api.hub_view import REFUSALS, HubView, refuse_unknown
+from integrations.api.recent import TOTAL_SECONDS, recent
+from integrations.api.rights import Right, choose_business
 from integrations.api.summary import summarize
-from integrations.health import all_status, known_slugs
-from integrations.models import AuditEntry
+from integrations.health import known_slugs
+from integrations.models import AuditEntry, TokenScope
 from integrations.services import IntegrationConfigService
-
-_REFUSALS = {
-    401: serializers.ErrorSerializer,
-    403: serializers.ErrorSerializer,
-    500: serializers.ErrorSerializer,
-}
-
-
-class HubView(APIView):
-    """Logged-in callers only, and our error shape, whatever the host project's defaults are."""
-
-    permission_classes = [IsAuthenticated]
-
-    def get_exception_handler(self) -> Callable[[Exception, dict[str, Any]], Response]:
-        """The handler of this package."""
-        return exception_handler
 
 
 class HealthView(HubView):
-    """Every integration of the installation."""
+    """Every integration, of the installation or of one business."""
+
+    rights = {"GET": Right(TokenScope.HEALTH_READ)}
 
     @extend_schema(
         operation_id="integration_health",
         summary="Health of every integration",
-        description="Connections are tested, at most once in five seconds each.",
-        responses={200: serializers.HealthSerializer, **_REFUSALS},
+        description="Connections are tested side by side, at most once in five seconds each. "
+        f"One that does not answer within {TOTAL_SECONDS:g} seconds is reported as unhealthy.",
+        parameters=[serializers.BUSINESS],
+        responses={200: serializers.HealthSerializer, **REFUSALS},
         tags=["health"],
     )
-    def get(self, _request: Request) -> Response:
+    def get(self, request: Request) -> Response:
         """Test every connection, side by side."""
+        refuse_unknown(request, "business")
+        business = choose_business(request, request.query_params.get("business"))
+        found = recent.get_all(known_slugs(), business)
         answer = {
             "success": True,
-            "integrations": all_status(check=recent.status),
+            "integrations": {slug: tested.status for slug, tested in found.items()},
             "generated_at": timezone.now(),
         }
         return Response(serializers.HealthSerializer(answer).data)
 
 
 class IntegrationHealthView(HubView):
-    """One integration of the installation."""
+    """One integration, of the installation or of one business."""
+
+    rights = {"GET": Right(TokenScope.HEALTH_READ)}
 
     @extend_schema(
         operation_id="integration_health_one",
@@ -67,20 +57,22 @@ class IntegrationHealthView(HubView):
         description="200 where the provider accepted the credentials, otherwise 503.",
         parameters=[
             OpenApiParameter("slug", str, OpenApiParameter.PATH, enum=known_slugs()),
+            serializers.BUSINESS,
         ],
         responses={
             200: serializers.IntegrationHealthSerializer,
             503: serializers.IntegrationHealthSerializer,
             404: serializers.ErrorSerializer,
-            **_REFUSALS,
+            **REFUSALS,
         },
         tags=["health"],
     )
-    def get(self, _request: Request, slug: str) -> Response:
+    def get(self, request: Request, slug: str) -> Response:
         """Test one connection; raises Http404 for a slug that nobody declared or documented."""
         if slug not in known_slugs():
             raise Http404(f"There is no integration {slug[:64]!r}.")
-        tested = recent.get(slug)
+        refuse_unknown(request, "business")
+        tested = recent.get(slug, choose_business(request, request.query_params.get("business")))
         found = tested.status
         answer = {
             "success": found["connected"],
@@ -89,7 +81,9 @@ class IntegrationHealthView(HubView):
             "active": found["active"],
             "status": found["status"],
             "connected": found["connected"],
+            "warnings": found["warnings"],
             "tested_at": tested.at,
+            **({"accounts": found["accounts"]} if "accounts" in found else {}),
         }
         data = serializers.IntegrationHealthSerializer(answer).data
         return Response(data, status=200 if found["connected"] else 503)
@@ -98,13 +92,13 @@ class IntegrationHealthView(HubView):
 class ClearCacheView(HubView):
     """Staff only."""
 
-    permission_classes = [IsAdminUser]
+    rights = {"POST": Right(TokenScope.SETTINGS_WRITE, staff=True)}
 
     @extend_schema(
         operation_id="integration_cache_clear",
         summary="Have every process reread the settings",
         request=None,
-        responses={200: serializers.ClearedSerializer, **_REFUSALS},
+        responses={200: serializers.ClearedSerializer, **REFUSALS},
         tags=["configuration"],
     )
     def post(self, _request: Request) -> Response:
@@ -123,13 +117,16 @@ class ClearCacheView(HubView):
 class SummaryView(HubView):
     """What is installed and configured."""
 
+    rights = {"GET": Right(TokenScope.HEALTH_READ)}
+
     @extend_schema(
         operation_id="integration_summary",
         summary="Installed integrations and configured settings",
-        responses={200: serializers.SummarySerializer, **_REFUSALS},
+        responses={200: serializers.SummarySerializer, **REFUSALS},
         tags=["configuration"],
     )
-    def get(self, _request: Request) -> Response:
+    def get(self, request: Request) -> Response:
         """Count; no provider is asked."""
-        answer = {"success": True, "data": summarize(), "generated_at": timezone.now()}
+        data = summarize(request_scope(request))
+        answer = {"success": True, "data": data, "generated_at": timezone.now()}
         return Response(serializers.SummarySerializer(answer).data)

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.test import Client
 from django.utils.crypto import get_random_string
 from django.utils.dateparse import parse_datetime
 from rest_framework.test import APIClient
 
-from integrations.models import AuditEntry, ConfigStamp, Integrations, MpesaSettings
+from integrations.models import AuditEntry, BusinessGrant, ConfigStamp, Integrations, MpesaSettings
 from tests.sandbox.driver import SandboxDriver
 
 CLEAR = "/api/v1/integrations/cache/clear/"
@@ -72,7 +73,9 @@ def test_the_summary_has_the_documented_shape(caller: Caller) -> None:
     MpesaSettings.objects.create(**complete)
     MpesaSettings.objects.create(**complete, business="duka")
     MpesaSettings.objects.create(**{**complete, "passkey": ""}, business="half-done")
-    body = caller().get(SUMMARY).json()
+    client = caller()
+    BusinessGrant.objects.create(user=User.objects.get(), business="*")
+    body = client.get(SUMMARY).json()
     assert list(body) == ["success", "data", "generated_at"]
     created_at = body["data"]["payment_integrations"][0].pop("created_at")
     assert parse_datetime(created_at) == link.created_at
@@ -89,3 +92,12 @@ def test_the_summary_has_the_documented_shape(caller: Caller) -> None:
 
 def test_the_summary_is_for_those_who_are_logged_in(transactional_db: None) -> None:
     assert Client().get(SUMMARY).status_code == 401
+
+
+def test_the_summary_counts_the_callers_businesses_only(caller: Caller) -> None:
+    complete = {"consumer_key": "k", "consumer_secret": "s", "passkey": "p", "short_code": "174379"}
+    for business in ("", "duka", "kiosk"):
+        MpesaSettings.objects.create(**complete, business=business)
+    client = caller()
+    BusinessGrant.objects.create(user=User.objects.get(), business="duka")
+    assert client.get(SUMMARY).json()["data"]["settings_configured"]["mpesa"] == 1

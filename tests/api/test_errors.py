@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
+from django.http import UnreadablePostError
 from rest_framework.exceptions import MethodNotAllowed, Throttled, ValidationError
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
@@ -14,7 +16,8 @@ from rest_framework.response import Response
 from rest_framework.test import APIRequestFactory
 
 from integrations import exceptions
-from integrations.api.views import HubView
+from integrations.api.hub_view import HubView
+from integrations.api.rights import BusinessRefused
 
 
 class Raising(HubView):
@@ -56,26 +59,56 @@ def test_our_errors_carry_their_code(
     assert response.status_code == status
     assert response.data == {
         "success": False,
-        "error": {"type": type(error).__name__, "detail": error.message, **extra},
+        "error": {
+            "type": type(error).__name__,
+            "detail": error.message,
+            "help": error.help_url,
+            **extra,
+        },
     }
 
 
 @pytest.mark.parametrize(
-    ("error", "status", "detail"),
+    ("error", "status", "detail", "marks"),
     [
-        (ValidationError({"phone": ["Too short."]}), 400, {"phone": ["Too short."]}),
-        (MethodNotAllowed("GET"), 405, 'Method "GET" not allowed.'),
-        (Throttled(wait=3), 429, "Request was throttled. Expected available in 3 seconds."),
-        (DjangoPermissionDenied(), 403, "You do not have permission to perform this action."),
+        (ValidationError({"phone": ["Too short."]}), 400, {"phone": ["Too short."]},
+         {"code": "invalid", "field": "phone"}),
+        (ValidationError(["Nothing fits."]), 400, ["Nothing fits."], {"code": "invalid"}),
+        (MethodNotAllowed("GET"), 405, 'Method "GET" not allowed.',
+         {"code": "method_not_allowed"}),
+        (Throttled(wait=3), 429, "Request was throttled. Expected available in 3 seconds.",
+         {"code": "throttled"}),
+        (DjangoPermissionDenied(), 403, "You do not have permission to perform this action.",
+         {"code": "permission_denied"}),
+        (BusinessRefused(), 403, "business: this caller may not work on this business.",
+         {"code": "business_not_allowed", "field": "business"}),
     ],
-)
-def test_errors_of_the_framework_are_wrapped(error: Exception, status: int, detail: Any) -> None:
+)  # fmt: skip
+def test_errors_of_the_framework_are_wrapped(
+    error: Exception, status: int, detail: Any, marks: dict[str, str]
+) -> None:
     response = answer(error)
     assert response.status_code == status
+    section = "invalid_input" if marks["code"] == "invalid" else marks["code"]
     assert response.data == {
         "success": False,
-        "error": {"type": type(error).__name__, "detail": detail},
+        "error": {
+            "type": type(error).__name__,
+            "detail": detail,
+            "help": exceptions.help_url(section),
+            **marks,
+        },
     }
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(RequestDataTooBig("x"), 413), (SuspiciousOperation("x"), 400), (UnreadablePostError(), 400)],
+)
+def test_requests_that_django_refuses_are_the_callers_fault(error: Exception, status: int) -> None:
+    response = answer(error)
+    assert response.status_code == status
+    assert response.data["error"]["code"]
 
 
 def test_an_unexpected_error_is_logged_and_not_told(caplog: pytest.LogCaptureFixture) -> None:
@@ -87,6 +120,8 @@ def test_an_unexpected_error_is_logged_and_not_told(caplog: pytest.LogCaptureFix
         "error": {
             "type": "InternalError",
             "detail": "Something went wrong here; the log has the details.",
+            "code": "internal_error",
+            "help": "docs/reference/troubleshooting.md#internal_error",
         },
     }
     [record] = caplog.records

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
+from django.contrib.auth.models import User
 from django.urls import reverse
 from django.utils.dateparse import parse_datetime
 from rest_framework.test import APIClient
@@ -17,13 +19,18 @@ from rest_framework.views import APIView
 from integrations.api.recent import FRESH_SECONDS, RecentStatus, recent
 from integrations.api.throttles import AnonThrottle, UserThrottle
 from integrations.crypto import keyring
-from integrations.models import AuditEntry, Integrations, MpesaSettings
+from integrations.models import AuditEntry, BusinessGrant, Integrations, MpesaSettings
 from integrations.payments.mpesa_payment import MpesaPaymentService
+from tests.conftest import CONSUMER_KEY, mpesa_values
 from tests.sandbox.driver import SandboxDriver
 
 HEALTH = "/api/v1/integrations/health/"
-STATUS_KEYS = ["configured", "active", "connection", "status", "connected", "message"]
-ONE_KEYS = ["success", "message", "configured", "active", "status", "connected", "tested_at"]
+STATUS_KEYS = [
+    "configured", "active", "connection", "status", "connected", "message", "warnings",
+]  # fmt: skip
+ONE_KEYS = [
+    "success", "message", "configured", "active", "status", "connected", "warnings", "tested_at",
+]  # fmt: skip
 
 Caller = Callable[..., APIClient]
 
@@ -58,6 +65,7 @@ def test_a_connected_integration_is_healthy(
         "status": "healthy",
         "connected": True,
         "message": f"Connected to {sandbox.daraja_url}: the consumer key and secret are accepted.",
+        "warnings": [],
     }
 
 
@@ -73,7 +81,7 @@ def test_one_integration_answers_200_when_connected(caller: Caller, mpesa: Mpesa
 def test_one_integration_answers_503_with_the_reason_when_refused(
     caller: Caller, mpesa: MpesaSettings, sandbox: SandboxDriver
 ) -> None:
-    sandbox.app("test-consumer-key", "another secret")
+    sandbox.app(CONSUMER_KEY, "another secret")
     answer = caller().get(f"{HEALTH}mpesa/")
     body = answer.json()
     assert answer.status_code == 503
@@ -104,7 +112,12 @@ def test_an_unknown_integration_is_not_found(caller: Caller) -> None:
     assert answer.status_code == 404
     assert answer.json() == {
         "success": False,
-        "error": {"type": "Http404", "detail": "There is no integration 'nothing'."},
+        "error": {
+            "type": "Http404",
+            "detail": "There is no integration 'nothing'.",
+            "code": "not_found",
+            "help": "docs/reference/troubleshooting.md#not_found",
+        },
     }
 
 
@@ -219,3 +232,51 @@ def test_a_cache_that_works_counts_requests(
     monkeypatch.setattr(UserThrottle, "rate", "2/min", raising=False)
     client = caller()
     assert [client.get(HEALTH).status_code for _ in range(3)] == [200, 200, 429]
+
+
+def test_a_test_that_hangs_is_reported_as_late_and_serves_later(transactional_db: None) -> None:
+    go_on = threading.Event()
+
+    def check(slug: str, business: str) -> dict[str, Any]:
+        assert slug == "kra" or go_on.wait(10)
+        return {"connected": True, "message": f"{slug} answered"}
+
+    recent = RecentStatus(check)
+    begin = time.monotonic()
+    found = recent.get_all(["mpesa", "kra"], seconds=0.2)
+    assert time.monotonic() - begin < 2
+    assert found["kra"].status["connected"] is True
+    late = found["mpesa"].status
+    assert list(late) == STATUS_KEYS
+    assert (late["status"], late["connected"]) == ("unhealthy", False)
+    assert late["message"] == "The test did not answer within 0.2 seconds."
+    go_on.set()
+    # Not tested again: the one that was late goes on.
+    assert recent.get("mpesa").status["message"] == "mpesa answered"
+
+
+def test_four_slow_tests_run_side_by_side(transactional_db: None) -> None:
+    def check(slug: str, business: str) -> dict[str, Any]:
+        time.sleep(0.3)
+        return {"connected": True}
+
+    recent = RecentStatus(check)
+    begin = time.monotonic()
+    recent.get_all(["one", "two", "three", "four"])
+    assert time.monotonic() - begin < 0.9
+    begin = time.monotonic()
+    recent.get_all(["one", "two", "three", "four"])
+    assert time.monotonic() - begin < 0.1
+
+
+def test_health_of_a_business_is_for_its_own_callers(
+    caller: Caller, mpesa: MpesaSettings, sandbox: SandboxDriver
+) -> None:
+    MpesaSettings.objects.create(**mpesa_values(sandbox, business="duka"))
+    client = caller()
+    assert client.get(f"{HEALTH}mpesa/?business=duka").status_code == 403
+    BusinessGrant.objects.create(user=User.objects.get(), business="duka")
+    # Its only business, so it need not be named; the installation is not its.
+    assert client.get(f"{HEALTH}mpesa/").status_code == 200
+    assert client.get(f"{HEALTH}mpesa/?business=").status_code == 403
+    assert client.get(f"{HEALTH}?busness=duka").json()["error"]["field"] == "busness"

@@ -14,6 +14,7 @@ from django.test import Client
 from integrations.api.probes import _migrated_databases
 from integrations.crypto import keyring
 from integrations.models import AppSettings
+from tests.hunt.plants import planted
 
 
 @pytest.fixture(autouse=True)
@@ -71,7 +72,7 @@ def test_readyz_refuses_without_a_usable_key(db: None, settings: Any, key: str) 
 
 
 def test_readyz_refuses_a_database_key_of_another_environment(db: None, settings: Any) -> None:
-    AppSettings.objects.create(cypher_key=Fernet.generate_key().decode())
+    AppSettings.objects.create(cypher_key=planted("database key"))
     settings.CYPHER_KEY = Fernet.generate_key().decode()
     keyring.forget()
     assert Client().get("/readyz").json()["checks"]["encryption_key"] == "not usable"

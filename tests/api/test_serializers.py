@@ -7,6 +7,7 @@ from rest_framework import serializers
 
 from integrations.crypto import MASK
 from integrations.models import MpesaSettings
+from tests.hunt.plants import planted
 
 
 class EverySetting(serializers.ModelSerializer[MpesaSettings]):
@@ -20,7 +21,7 @@ class EverySetting(serializers.ModelSerializer[MpesaSettings]):
 @pytest.fixture
 def row(db: None) -> MpesaSettings:
     made = MpesaSettings.objects.create(
-        consumer_key="the-key", passkey="the-passkey", short_code="174379"
+        consumer_key=planted("consumer key"), passkey=planted("passkey"), short_code="174379"
     )
     return MpesaSettings.objects.get(pk=made.pk)
 
@@ -28,7 +29,7 @@ def row(db: None) -> MpesaSettings:
 def test_reading_shows_neither_secret_nor_mask(row: MpesaSettings) -> None:
     data = EverySetting(row).data
     assert not set(MpesaSettings.secret_fields()) & set(data)
-    for text in ("the-key", row.consumer_key.token, MASK):
+    for text in (planted("consumer key"), row.consumer_key.token, MASK):
         assert text not in str(data)
 
 
@@ -39,7 +40,7 @@ def test_a_round_trip_keeps_every_secret(row: MpesaSettings) -> None:
     serializer.save()
     again = MpesaSettings.objects.get(pk=row.pk)
     assert again.consumer_key.token == token
-    assert again.passkey.reveal() == "the-passkey"
+    assert again.passkey.reveal() == planted("passkey")
 
 
 def test_a_sent_secret_is_stored_encrypted_and_blank_clears(row: MpesaSettings) -> None:

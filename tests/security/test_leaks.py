@@ -29,10 +29,11 @@ from integrations.crypto import keyring
 from integrations.crypto.masking import RedactingFilter
 from integrations.models import AppSettings, InboundCallback, MpesaSettings, Payment
 from integrations.payments.mpesa_payment import MpesaPaymentService
-from tests.conftest import PASSKEY, PHONE
+from tests.conftest import CONSUMER_KEY, CONSUMER_SECRET, PHONE
+from tests.hunt.plants import PASSKEY, PLANTS, planted
 
 pytestmark = pytest.mark.django_db(transaction=True)
-SECRETS = ("test-consumer-key", "test-consumer-secret", PASSKEY)
+SECRETS = (CONSUMER_KEY, CONSUMER_SECRET, PASSKEY)
 
 
 @pytest.fixture
@@ -166,27 +167,27 @@ urlpatterns = [
 
 def page(client: Client, address: str, **extra: Any) -> str:
     client.raise_request_exception = False
-    answer = client.post(address, {"passkey": "posted-secret", "x": "posted-value"}, **extra)
+    answer = client.post(
+        address, {"passkey": planted("posted secret"), "x": "posted-value"}, **extra
+    )
     assert answer.status_code == 500
     return answer.content.decode()
 
 
 @pytest.mark.parametrize("is_debug", [True, False])
 def test_an_error_page_shows_no_secret(mpesa, client, settings, is_debug):
-    app = AppSettings.objects.create(cypher_key=Fernet.generate_key().decode())
+    AppSettings.objects.create(cypher_key=planted("database key"))
     settings.ROOT_URLCONF, settings.DEBUG = __name__, is_debug
-    settings.CELERY_BROKER_URL = "amqp://guest:broker-hush@127.0.0.1//"
-    settings.REDIS_URL = "redis://:redis-hush@127.0.0.1/0"
+    settings.CELERY_BROKER_URL = f"amqp://guest:{planted('broker password')}@127.0.0.1//"
+    settings.REDIS_URL = f"redis://:{planted('Redis password')}@127.0.0.1/0"
     found = page(
-        client, "/broken/", HTTP_AUTHORIZATION="Bearer header-hush",
-        MPESA_SECURITY_CREDENTIAL="credential-hush", DATABASE_URL="postgres://u:url-hush@h/d",
+        client, "/broken/",
+        HTTP_AUTHORIZATION=f"Bearer {planted('header secret')}",
+        MPESA_SECURITY_CREDENTIAL=planted("security credential"),
+        DATABASE_URL=f"postgres://u:{planted('database password')}@h/d",
     )  # fmt: skip
     assert ("RuntimeError" in found) is is_debug
-    for secret in (
-        *SECRETS, "posted-secret", "posted-value", "header-hush", "broker-hush", "redis-hush",
-        "credential-hush", "url-hush", settings.CYPHER_KEY, settings.SECRET_KEY, "gAAAAA",
-        app.cypher_key.reveal(),
-    ):  # fmt: skip
+    for secret in (*PLANTS.values(), PASSKEY, "posted-value", "gAAAAA"):
         assert secret not in found, secret
 
 
@@ -199,8 +200,8 @@ def test_an_error_page_shows_no_callback_path(mpesa, client, settings, is_debug)
 
 def test_an_error_mail_shows_no_secret_and_no_callback_path(mpesa, settings):
     token = "0123456789abcdef" * 2
-    request = RequestFactory().post(f"/cb/stk/{token}/", {"passkey": "posted-secret"})
-    request.META["MPESA_SECURITY_CREDENTIAL"] = "credential-hush"
+    request = RequestFactory().post(f"/cb/stk/{token}/", {"passkey": planted("posted secret")})
+    request.META["MPESA_SECURITY_CREDENTIAL"] = planted("security credential")
     try:
         broken(request)
     except RuntimeError as error:
@@ -210,7 +211,7 @@ def test_an_error_mail_shows_no_secret_and_no_callback_path(mpesa, settings):
     )
     for text in (reporter.get_traceback_text(), reporter.get_traceback_html()):
         assert "RuntimeError" in text
-        for secret in (*SECRETS, token, "posted-secret", "credential-hush", "gAAAAA"):
+        for secret in (*PLANTS.values(), PASSKEY, token, "gAAAAA"):
             assert secret not in text
 
 
