@@ -1,0 +1,1 @@
+"""Logs, ids, metrics, and the security around the house."""
