@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import runpy
 import signal
 import socket
 import subprocess
@@ -55,7 +56,28 @@ def test_the_settings_make_at_least_once_true() -> None:
     assert app.conf.accept_content == ["json"]
     assert app.conf.task_time_limit < app.conf.broker_transport_options["visibility_timeout"]
     assert app.conf.get("CELERY_DB_REUSE_MAX") == 100
+    assert app.conf.broker_connection_max_retries is None
     assert {entry["task"] for entry in app.conf.beat_schedule.values()} <= set(app.tasks)
+    assert {entry["schedule"] for entry in app.conf.beat_schedule.values()} == {5.0}
+
+
+@pytest.mark.parametrize(
+    ("broker", "options"),
+    [
+        ("amqp://guest@127.0.0.1//", {"confirm_publish": True}),
+        ("amqps://guest@127.0.0.1//", {"confirm_publish": True}),
+        (
+            "rediss://127.0.0.1/0",
+            {"visibility_timeout": 900, "socket_connect_timeout": 1, "socket_timeout": 5},
+        ),
+    ],
+)
+def test_each_kind_of_broker_gets_its_own_options(
+    settings: Any, broker: str, options: dict[str, Any]
+) -> None:
+    settings.CELERY_BROKER_URL = broker
+    configured = runpy.run_path(str(ROOT / "bengoerp" / "celeryconfig.py"))
+    assert configured["broker_transport_options"] == options
 
 
 def test_the_task_drains_the_queue_that_it_names(make_queue: MakeQueue) -> None:
@@ -77,7 +99,19 @@ def test_the_periodic_task_runs_what_is_due(make_periodic: Callable[..., Any]) -
 
 
 @pytest.fixture(scope="module")
-def celery_thread() -> Iterator[None]:
+def own_celery_queue() -> Iterator[None]:
+    """No other process takes this one's rings, and none that somebody left is in the way."""
+    usual = app.conf.task_default_queue
+    app.conf.task_default_queue = f"thread-{os.getpid()}"
+    del app.amqp
+    yield
+    app.control.purge()
+    app.conf.task_default_queue = usual
+    del app.amqp
+
+
+@pytest.fixture(scope="module")
+def celery_thread(own_celery_queue: None) -> Iterator[None]:
     """A Celery worker in a thread, on whatever broker the stack has (memory without one)."""
 
     def close_connections(**_rest: Any) -> None:
@@ -136,15 +170,19 @@ def test_rings_are_coalesced_and_none_is_lost(published: list[tuple[float, str]]
     assert {name for at, name in published if at >= last_ring} == {"jobs", "errands"}
 
 
+@pytest.mark.parametrize("scheme", ["redis", "amqp"])
 @pytest.mark.parametrize("is_silent", [False, True], ids=["refuses", "never answers"])
-def test_a_broker_that_is_down_delays_nobody(is_silent: bool) -> None:
+def test_a_broker_that_is_down_delays_nobody(is_silent: bool, scheme: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
-        broker = f"redis://127.0.0.1:{server.getsockname()[1]}/0"
+        broker = f"{scheme}://127.0.0.1:{server.getsockname()[1]}/0"
         if not is_silent:
             server.close()
         began = time.monotonic()
         ringing = ring_from_another_process(broker, "--flush")
-    assert float(ringing.stdout.split()[0]) < 0.1
+    # The slowest may have met the bell's own thread while that loads what it publishes with; a
+    # wait for the broker would be one of seconds.
+    usual, slowest = map(float, ringing.stdout.split()[:2])
+    assert (usual < 0.05, slowest < 0.5) == (True, True), ringing.stdout
     assert ringing.stderr.count("The broker takes no rings") == 1, ringing.stderr
     assert time.monotonic() - began < 15, "nor does it hold up the end of the process"
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.db import connection, transaction
 from django.utils import timezone
 
@@ -34,6 +35,17 @@ def test_a_new_row_is_due_at_once(queue: work.Queue[Any]) -> None:
     for _ in range(50):
         job = Job.objects.create()
         assert claim_one(queue).pk == job.pk
+
+
+@pytest.mark.parametrize("hours", [-5, 5])
+def test_a_new_row_is_due_at_once_whatever_its_maker_s_clock_says(
+    queue: work.Queue[Any], hours: int
+) -> None:
+    with time_machine.travel(timezone.now() + timedelta(hours=hours)):
+        job = Job.objects.create()
+        Job.objects.bulk_create([Job()])
+    assert abs(timezone.now() - job.next_attempt_at) < timedelta(minutes=1)
+    assert len(work.claim_rows(queue, limit=5).rows) == 2
 
 
 def test_a_claimed_row_says_so(queue: work.Queue[Any]) -> None:

@@ -9,8 +9,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.db import connection
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from integrations import work
 from integrations.exceptions import ConfigurationError
@@ -40,6 +42,13 @@ def test_a_job_runs_at_once_and_then_only_after_its_interval(make_periodic: Make
     assert (run_all(), run_all(), len(runs)) == (1, 0, 1)
     let_time_pass()
     assert (run_all(), len(runs)) == (1, 2)
+
+
+def test_a_job_that_a_fast_clock_made_known_runs_at_once(make_periodic: MakePeriodic) -> None:
+    runs: list[int] = []
+    make_periodic(name="sweep", every_seconds=60, run=lambda: runs.append(1))
+    with time_machine.travel(timezone.now() + timedelta(hours=5)):
+        assert run_all() == 1
 
 
 def test_a_failing_job_is_logged_and_comes_again(
