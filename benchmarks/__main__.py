@@ -5,28 +5,62 @@ Exit code 0 whatever the figures say; anything else means that a script broke.
 
 from __future__ import annotations
 
-from benchmarks import config_read, stk_push, work_queue
-from benchmarks.figures import Figure, print_table
-from benchmarks.stage import describe_stack, has_redis, stage
+import time
 
-SCRIPTS = (config_read, stk_push, work_queue)
+from benchmarks import (
+    admin_lists,
+    backlog,
+    callbacks,
+    config_peers,
+    config_read,
+    health,
+    payout_file,
+    rotation,
+    startup,
+    statement,
+    stk_peers,
+    stk_push,
+    work_queue,
+)
+from benchmarks.figures import Figure, print_table
+from benchmarks.stage import describe_stack, stage
+
+SCRIPTS = (
+    config_read,
+    config_peers,
+    stk_push,
+    stk_peers,
+    callbacks,
+    work_queue,
+    backlog,
+    health,
+    payout_file,
+    rotation,
+    statement,
+    admin_lists,
+    startup,
+)
 
 
 def main() -> None:
     """Run all and print the table."""
     figures: list[Figure] = []
+    begin = time.monotonic()
     with stage():
         describe_stack()
         for script in SCRIPTS:
-            print(f"running {script.__name__} ...", flush=True)
+            print(f"{time.monotonic() - begin:4.0f} s  running {script.__name__} ...", flush=True)
             figures += script.measure()
-        is_whole = has_redis()
     print()
     print_table(figures)
-    short = [figure.name for figure in figures if figure.is_met is False]
-    print(f"\n{len(short)} figure(s) short of the bound{': ' + '; '.join(short) if short else '.'}")
-    if not is_whole:
-        print("Without REDIS_URL the comparison with a Redis GET was left out.")
+    print()
+    _tell("short of the bound", [figure.name for figure in figures if figure.is_met is False])
+    _tell("left out", [f"{item.name} ({item.measured})" for item in figures if item.is_left_out])
+    print(f"{time.monotonic() - begin:.0f} s in all.")
+
+
+def _tell(what: str, names: list[str]) -> None:
+    print(f"{len(names)} figure(s) {what}{': ' + '; '.join(names) if names else '.'}")
 
 
 if __name__ == "__main__":

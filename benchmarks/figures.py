@@ -23,6 +23,7 @@ class Figure:
     bound: str = ""
     ratio: float | None = None
     is_met: bool | None = None
+    is_left_out: bool = False
 
     def cells(self) -> tuple[str, ...]:
         """The texts of the row."""
@@ -58,6 +59,11 @@ def beside(name: str, value: float, unit: str, floor: str, ratio: float) -> Figu
 def shown(name: str, measured: str) -> Figure:
     """A figure for information."""
     return Figure(name, measured)
+
+
+def left_out(name: str, reason: str, bound: str = "") -> Figure:
+    """A figure that this stack or environment can't give; `reason` says what it needs."""
+    return Figure(name, reason, bound, is_left_out=True)
 
 
 def amount(value: float, unit: str) -> str:

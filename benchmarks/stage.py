@@ -16,13 +16,12 @@ from urllib.parse import urlsplit
 import django
 
 from benchmarks.figures import Figure, print_table
+from benchmarks.values import FIELDS
 
 if TYPE_CHECKING:
     from integrations.models import MpesaSettings
 
 ROOT = Path(__file__).resolve().parent.parent
-# Published by Safaricom for its sandbox short code (Daraja reference, section 1).
-PASSKEY = "bfb279f9aa9bdbcf158e97dd71a467cd2e0c893059b10f78e6b72ada1ed2c919"
 
 
 @contextmanager
@@ -84,12 +83,8 @@ def save_mpesa(**changes: Any) -> MpesaSettings:
 
     MpesaSettings.objects.all().delete()
     values = {
-        "consumer_key": "bench-consumer-key",
-        "consumer_secret": "bench-consumer-secret",
-        "passkey": PASSKEY,
-        "security_credential": "bench-security-credential",
+        **FIELDS,
         "initiator_password": "bench-initiator-password",
-        "short_code": "174379",
     }
     return MpesaSettings.objects.create(**{**values, **changes})
 
@@ -134,8 +129,21 @@ def describe_stack() -> None:
         f"Python {sys.version.split()[0]}",
         f"Django {django.__version__}",
         f"{connection.vendor} {'.'.join(map(str, connection.get_database_version()))}",
+        *_durability(),
         "Redis cache" if has_redis() else "LocMem cache (the Redis figures need REDIS_URL)",
         f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}",
         f"stamp interval {settings.INTEGRATIONS_STAMP_SECONDS:g} s",
     ]
     print("; ".join(parts), flush=True)
+
+
+def _durability() -> list[str]:
+    """What the server was told about flushing; a commit that waits for no disk proves little."""
+    from django.db import connection
+
+    if connection.vendor != "postgresql":
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_setting('fsync'), current_setting('synchronous_commit')")
+        flushes, waits = cursor.fetchone()
+    return [f"fsync {flushes}, synchronous_commit {waits}"]
