@@ -8,6 +8,8 @@ BIN := $(VENV)/bin
 # One file per requirements file, so that a changed pin installs again and nothing else does.
 RUNTIME := $(VENV)/.installed-runtime
 DEVELOPMENT := $(VENV)/.installed-dev
+BENCH := .venv-bench
+COMPARISON := $(BENCH)/.installed
 PIP := $(BIN)/python -m pip install --disable-pip-version-check --progress-bar on
 DEV := DJANGO_DEBUG=1
 
@@ -29,11 +31,19 @@ $(DEVELOPMENT): requirements.txt requirements-dev.txt | $(BIN)/python
 	@$(PIP) -r requirements-dev.txt
 	@touch $@ $(RUNTIME)
 
+# The other products stay out of the environment that this one is built and tested in.
+$(COMPARISON): requirements.txt requirements-dev.txt requirements-bench.txt
+	@echo "==> Creating $(BENCH) with the products to compare with (two minutes, once)"
+	@$(PYTHON) -m venv $(BENCH)
+	@$(BENCH)/bin/python -m pip install --disable-pip-version-check --progress-bar on \
+		-r requirements-bench.txt
+	@touch $@
+
 setup: $(RUNTIME) ## Create the environment
 
 setup-dev: $(DEVELOPMENT) ## Create the environment with the development tools
 
-demo: $(RUNTIME) ## Watch one M-Pesa payment from settings to receipt, then stop
+demo: $(RUNTIME) ## Watch M-Pesa payments in and out, from settings to receipts, then stop
 	@$(DEV) $(BIN)/python manage.py demo
 
 run: $(RUNTIME) ## Web, worker and sandbox together, until Ctrl-C
@@ -53,14 +63,15 @@ lint: $(DEVELOPMENT) ## Formatting, lint, types, import directions, migrations, 
 	@$(DEV) $(BIN)/python manage.py makemigrations --check --dry-run
 	@$(DEV) $(BIN)/python manage.py spectacular --validate --fail-on-warn --file /dev/null
 
-chaos: $(DEVELOPMENT) ## Kill workers at random points, many times over
-	@CHAOS_FULL=1 $(BIN)/python -m pytest tests/chaos $(PYTEST_ARGS)
+chaos: $(DEVELOPMENT) ## Break whole installations on purpose, at full size (CHAOS_SEED repeats a run)
+	@CHAOS_FULL=1 $(BIN)/python -m pytest tests/chaos -s $(PYTEST_ARGS)
 
-bench: $(DEVELOPMENT) ## Print the figures, as ratios to a floor measured in the same run
-	@$(BIN)/python -m benchmarks
+bench: $(COMPARISON) ## Print the figures, as ratios to floors and to other products in the same run
+	@$(BENCH)/bin/python -m benchmarks
 
 docs: $(DEVELOPMENT) ## Build the documentation into site/
+	@$(DEV) $(BIN)/python manage.py make_reference
 	@$(BIN)/mkdocs build --strict
 
 clean: ## Remove the environment and what the demo left
-	@rm -rf $(VENV) .demo site
+	@rm -rf $(VENV) $(BENCH) .demo site

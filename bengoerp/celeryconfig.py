@@ -1,7 +1,7 @@
-"""Celery's settings: what makes at-least-once true (webhook reference, section 7).
+"""Celery's settings, for Redis and RabbitMQ: what makes at-least-once true (webhook reference, 7).
 
-The database knows what is due; messages are hints that expire. So Redis may lose them all, and a
-tick finds the work.
+The database knows what is due; messages are hints that expire. So a broker may lose them all, and
+a tick finds the work. Nobody waits for a broker for long, and everybody comes back to it alone.
 """
 
 from __future__ import annotations
@@ -12,9 +12,18 @@ from django.conf import settings
 
 broker_url = settings.CELERY_BROKER_URL or "memory://"
 broker_connection_retry_on_startup = True
+# For ever: a worker that gave up would have to be started by a person.
+broker_connection_max_retries = None
 broker_connection_timeout = 2
-# Longer than the longest task (task_time_limit): Redis repeats what is unacknowledged that long.
-broker_transport_options: dict[str, Any] = {"visibility_timeout": 900}
+# RabbitMQ: seconds after which a silent connection of a worker is a dead one.
+broker_heartbeat = 30
+broker_transport_options: dict[str, Any] = {}
+if broker_url.startswith("amqp"):
+    # Without it, a message to a broker that is gone counts as sent.
+    broker_transport_options = {"confirm_publish": True}
+elif broker_url.startswith(("redis", "memory")):
+    # Longer than the longest task (task_time_limit): what is unacknowledged so long is repeated.
+    broker_transport_options = {"visibility_timeout": 900}
 if broker_url.startswith("redis"):
     broker_transport_options |= {"socket_connect_timeout": 1, "socket_timeout": 5}
 
@@ -34,16 +43,18 @@ worker_hijack_root_logger = False
 timezone = settings.TIME_ZONE
 enable_utc = True
 
+# A tick that is not taken in two seconds is given up, or a silent broker would stop the beat.
+_tick = {"expires": 5, "timeout": 2.0, "confirm_timeout": 2.0}
 beat_schedule = {
     "due queues": {
         "task": "integrations.run_due_queues",
         "schedule": 5.0,
-        "options": {"expires": 5},
+        "options": _tick,
     },
     "periodic jobs": {
         "task": "integrations.run_periodic",
         "schedule": 5.0,
-        "options": {"expires": 5},
+        "options": _tick,
     },
 }
 

@@ -5,6 +5,7 @@ Docs: docs/reference/settings.md lists every name, its meaning and its default.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ import environ
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.utils import get_random_secret_key
 
+from bengoerp.csp import DIRECTIVES
+from bengoerp.theme import UNFOLD as UNFOLD
 from integrations.crypto.devkey import read_or_create
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -69,12 +72,21 @@ INTEGRATIONS_RATE_LIMITS: dict[str, Any] = env.json("INTEGRATIONS_RATE_LIMITS", 
 INTEGRATIONS_APP_SETTINGS_MODEL: str = env.str(
     "INTEGRATIONS_APP_SETTINGS_MODEL", default="integrations.AppSettings"
 )
+# Which businesses a user may see: a dotted path to `(user) -> keys`; empty: grants in the admin.
+INTEGRATIONS_BUSINESS_RESOLVER: str = env.str("INTEGRATIONS_BUSINESS_RESOLVER", default="")
 INTEGRATIONS_STAMP_SECONDS: float = env.float("INTEGRATIONS_STAMP_SECONDS", default=1.0)
 INTEGRATIONS_LEASE_SECONDS: float = env.float("INTEGRATIONS_LEASE_SECONDS", default=60.0)
 # The longest that one piece of work may take; the lease must be longer (check E020).
 INTEGRATIONS_DEADLINE_SECONDS: float = env.float("INTEGRATIONS_DEADLINE_SECONDS", default=25.0)
 # A push that was queued and could not be sent for this long is not sent any more.
 INTEGRATIONS_ENQUEUED_SECONDS: float = env.float("INTEGRATIONS_ENQUEUED_SECONDS", default=900.0)
+INTEGRATIONS_PULL_SECONDS: float = env.float("INTEGRATIONS_PULL_SECONDS", default=600.0)
+INTEGRATIONS_PAYOUT_WAIT_SECONDS: float = env.float(
+    "INTEGRATIONS_PAYOUT_WAIT_SECONDS", default=86400.0
+)
+INTEGRATIONS_NOT_FOUND_SECONDS: float = env.float("INTEGRATIONS_NOT_FOUND_SECONDS", default=300.0)
+INTEGRATIONS_APPROVAL_HOURS: float = env.float("INTEGRATIONS_APPROVAL_HOURS", default=72.0)
+INTEGRATIONS_TOKENS_MAY_APPROVE: bool = env.bool("INTEGRATIONS_TOKENS_MAY_APPROVE", default=False)
 INTEGRATIONS_POLL_SECONDS: float = env.float("INTEGRATIONS_POLL_SECONDS", default=0.25)
 INTEGRATIONS_CALLBACK_MAX_BYTES: int = env.int("INTEGRATIONS_CALLBACK_MAX_BYTES", default=65536)
 # Callers of the original send descriptions longer than M-Pesa's 13 characters; cut them instead
@@ -82,15 +94,35 @@ INTEGRATIONS_CALLBACK_MAX_BYTES: int = env.int("INTEGRATIONS_CALLBACK_MAX_BYTES"
 INTEGRATIONS_MPESA_SHORTEN_DESCRIPTION: bool = env.bool(
     "INTEGRATIONS_MPESA_SHORTEN_DESCRIPTION", default=False
 )
+# The host's word on which expectation a payment is for, and on C2B payments before they are made.
+INTEGRATIONS_PAYMENT_MATCHER: str = env.str("INTEGRATIONS_PAYMENT_MATCHER", default="")
+INTEGRATIONS_C2B_VALIDATOR: str = env.str("INTEGRATIONS_C2B_VALIDATOR", default="")
+INTEGRATIONS_C2B_VALIDATOR_SECONDS: float = env.float(
+    "INTEGRATIONS_C2B_VALIDATOR_SECONDS", default=3.0
+)
 INTEGRATIONS_RETENTION_DAYS: int = env.int("INTEGRATIONS_RETENTION_DAYS", default=90)
+# Errors name the page that explains them: below this address, or in docs/ where it is empty.
+INTEGRATIONS_DOCS_URL: str = env.str("INTEGRATIONS_DOCS_URL", default="").rstrip("/")
+INTEGRATIONS_OUTBOUND_CORRELATION: bool = env.bool(
+    "INTEGRATIONS_OUTBOUND_CORRELATION", default=True
+)
+# Who may read /metrics: with the token, or from these networks. Nobody, where neither is set.
+METRICS_TOKEN: str = env.str("METRICS_TOKEN", default="")
+METRICS_ALLOWED_NETWORKS: list[str] = env.list("METRICS_ALLOWED_NETWORKS", default=[])
+# Where `manage.py worker` and Celery workers serve theirs; 0: nowhere.
+METRICS_PORT: int = env.int("METRICS_PORT", default=0)
+METRICS_ADDRESS: str = env.str("METRICS_ADDRESS", default="127.0.0.1")
 
 INSTALLED_APPS = [
+    "unfold",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "axes",
+    "csp",
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
@@ -101,6 +133,9 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    # Behind the files, which need no line each, and before everything that logs.
+    "bengoerp.middleware.RequestMiddleware",
+    "bengoerp.csp.PolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -108,6 +143,8 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "integrations.api.middleware.ActorMiddleware",
+    # Last, so that its answer replaces the view's alone.
+    "axes.middleware.AxesMiddleware",
 ]
 
 ROOT_URLCONF = "bengoerp.urls"
@@ -151,11 +188,13 @@ def _database() -> dict[str, Any]:
 DATABASES = {"default": _database()}
 
 REDIS_URL: str = env.str("REDIS_URL", default="")
+# Begins every key in Redis; two installations on one Redis need two.
+INTEGRATIONS_REDIS_PREFIX: str = env.str("INTEGRATIONS_REDIS_PREFIX", default="bengoerp")
 CACHES: dict[str, dict[str, Any]] = {
     "default": {
         "BACKEND": "django_redis.cache.RedisCache",
         "LOCATION": REDIS_URL,
-        "KEY_PREFIX": "bengoerp",
+        "KEY_PREFIX": INTEGRATIONS_REDIS_PREFIX,
         "OPTIONS": {
             "CLIENT_CLASS": "django_redis.client.DefaultClient",
             # Values are JSON with ciphertext inside; nothing is ever pickled.
@@ -169,6 +208,10 @@ CACHES: dict[str, dict[str, Any]] = {
 }
 
 CELERY_BROKER_URL: str = env.str("CELERY_BROKER_URL", default="")
+if CELERY_BROKER_URL:
+    # The app that rings are published by. Without a broker Celery is not loaded at all: it would
+    # be a fifth of the start and of a web process's own memory.
+    import bengoerp.celery  # noqa: F401
 
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
@@ -179,6 +222,41 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
+
+# --- logins; failures are counted in the database, for all processes together --------------------
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
+# The only login page is the admin's, and whoever opened it directly is led there.
+LOGIN_REDIRECT_URL = "admin:index"
+
+
+def _positive(name: str, value: int) -> int:
+    if value < 1:
+        # A pause of nothing would lock nobody out.
+        raise ImproperlyConfigured(f"{name} must be 1 or more.")
+    return value
+
+
+AXES_FAILURE_LIMIT: int = _positive(
+    "LOGIN_FAILURE_LIMIT", env.int("LOGIN_FAILURE_LIMIT", default=5)
+)
+AXES_COOLOFF_TIME = timedelta(
+    minutes=_positive("LOGIN_LOCKOUT_MINUTES", env.int("LOGIN_LOCKOUT_MINUTES", default=15))
+)
+# Both together: nobody locks a colleague out from somewhere else.
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+# Whoever goes on trying does not make it longer.
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_CLIENT_IP_CALLABLE = "bengoerp.lockout.counted_address"
+AXES_CLIENT_STR_CALLABLE = "bengoerp.lockout.client_in_logs"
+AXES_LOCKOUT_CALLABLE = "bengoerp.lockout.locked_out"
+# Successful logins are the audit trail's matter; failures are deleted when their pause is over.
+AXES_DISABLE_ACCESS_LOG = True
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
 
 LANGUAGE_CODE = "en-gb"
 TIME_ZONE = "Africa/Nairobi"
@@ -203,13 +281,14 @@ WHITENOISE_USE_FINDERS = DEBUG
 # --- transport security; every value can be turned off for a plain-HTTP intranet ----------------
 SECURE_SSL_REDIRECT: bool = env.bool("DJANGO_SECURE_SSL_REDIRECT", default=not DEBUG)
 # A redirected callback is a lost one: providers send it once and follow nothing.
-SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$", r"^api/v1/integrations/cb/"]
+SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$", r"^metrics$", r"^api/v1/integrations/cb/"]
 SECURE_HSTS_SECONDS: int = env.int("DJANGO_HSTS_SECONDS", default=0 if DEBUG else 31536000)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SECURE_HSTS_SECONDS > 0
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT
 if TRUSTED_PROXIES:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {"DIRECTIVES": DIRECTIVES}
 # Error pages and mails carry no request body and no local variables.
 DEFAULT_EXCEPTION_REPORTER_FILTER = "integrations.crypto.reporting.NoLocalsFilter"
 DEFAULT_EXCEPTION_REPORTER = "integrations.crypto.reporting.RedactingReporter"
@@ -238,6 +317,17 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
+    "ENUM_NAME_OVERRIDES": {
+        "HealthStatusEnum": "integrations.api.serializers.STATUSES",
+        "SettingsStatusEnum": "integrations.health.RowStatus",
+        "EnvironmentEnum": "integrations.models.Environment",
+        "PaymentStateEnum": "integrations.models.PaymentState",
+        "ApprovalStateEnum": "integrations.models.ApprovalState",
+        "PayoutFileStateEnum": "integrations.models.BatchState",
+        "QueryStateEnum": "integrations.models.QueryState",
+        "C2BRegistrationStateEnum": "integrations.models.RegistrationState",
+        "ExpectationStateEnum": "integrations.models.ExpectationState",
+    },
 }
 
 LOGGING_CONFIG = "bengoerp.logging.configure"

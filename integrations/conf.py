@@ -107,6 +107,12 @@ class HubSettings:
         _text,
         "The model whose `cypher_key` holds the database's key.",
     )
+    business_resolver = Setting(
+        "INTEGRATIONS_BUSINESS_RESOLVER",
+        "",
+        _text,
+        "Dotted path to the host's `(user) -> business keys`; empty: the grants in the admin.",
+    )
     stamp_seconds = Setting(
         "INTEGRATIONS_STAMP_SECONDS", 1.0, float, "How long remembered settings may be trusted."
     )
@@ -119,6 +125,30 @@ class HubSettings:
     enqueued_seconds = Setting(
         "INTEGRATIONS_ENQUEUED_SECONDS", 900.0, float, "After this a queued push is not sent."
     )
+    approval_hours = Setting(
+        "INTEGRATIONS_APPROVAL_HOURS",
+        72.0,
+        float,
+        "Hours after which a request for approval that nobody decided expires.",
+    )
+    tokens_may_approve = Setting(
+        "INTEGRATIONS_TOKENS_MAY_APPROVE",
+        False,
+        _switch,
+        "Let API tokens with the scope approvals:decide approve what others asked for.",
+    )
+    payout_wait_seconds = Setting(
+        "INTEGRATIONS_PAYOUT_WAIT_SECONDS",
+        86400.0,
+        float,
+        "After this a queued payout or reversal is not sent; counted from its approval.",
+    )
+    not_found_seconds = Setting(
+        "INTEGRATIONS_NOT_FOUND_SECONDS",
+        300.0,
+        float,
+        "Between two answers that M-Pesa has no such payout, before it is sent again.",
+    )
     poll_seconds = Setting(
         "INTEGRATIONS_POLL_SECONDS", 0.25, float, "Between two looks of a worker."
     )
@@ -127,6 +157,12 @@ class HubSettings:
     )
     retention_days = Setting(
         "INTEGRATIONS_RETENTION_DAYS", 90, int, "Age at which finished rows are deleted."
+    )
+    pull_seconds = Setting(
+        "INTEGRATIONS_PULL_SECONDS",
+        600.0,
+        float,
+        "Between two fetches of an account's transactions, where the account is pulled.",
     )
     rate_limits = Setting(
         "INTEGRATIONS_RATE_LIMITS",
@@ -140,6 +176,30 @@ class HubSettings:
         _switch,
         "Cut payment descriptions to M-Pesa's length instead of refusing longer ones.",
     )
+    payment_matcher = Setting(
+        "INTEGRATIONS_PAYMENT_MATCHER",
+        "",
+        _text,
+        "Dotted path to the host's `(payment, candidates) -> expectation id or None`.",
+    )
+    c2b_validator = Setting(
+        "INTEGRATIONS_C2B_VALIDATOR",
+        "",
+        _text,
+        "Dotted path to the host's `(question) -> True, a rejection code or None`.",
+    )
+    c2b_validator_seconds = Setting(
+        "INTEGRATIONS_C2B_VALIDATOR_SECONDS",
+        3.0,
+        float,
+        "How long that function may take; M-Pesa waits eight seconds for the whole answer.",
+    )
+    redis_url = Setting(
+        "REDIS_URL", "", _text, "Where processes share what they know, if anywhere."
+    )
+    redis_prefix = Setting(
+        "INTEGRATIONS_REDIS_PREFIX", "bengoerp", _text, "Begins every key in Redis."
+    )
     celery_broker_url = Setting(
         "CELERY_BROKER_URL", "", _text, "Where due work is announced, if anywhere."
     )
@@ -150,10 +210,34 @@ class HubSettings:
         "OUTBOUND_ALLOWED_HOSTS", list[str](), _list, "host:port entries exempt from the rules."
     )
     outbound_proxy = Setting("OUTBOUND_PROXY", "", _text, "A proxy for calls to providers.")
+    outbound_correlation = Setting(
+        "INTEGRATIONS_OUTBOUND_CORRELATION",
+        True,
+        _switch,
+        "Send the correlation id to providers, as X-Correlation-ID.",
+    )
+    metrics_token = Setting(
+        "METRICS_TOKEN", "", _text, "The Bearer token by which Prometheus reads the metrics."
+    )
+    metrics_allowed_networks = Setting(
+        "METRICS_ALLOWED_NETWORKS",
+        list[str](),
+        _list,
+        "Addresses or networks that read the metrics without a token.",
+    )
+    metrics_port = Setting(
+        "METRICS_PORT", 0, int, "Where workers serve their metrics; 0: they do not."
+    )
+    metrics_address = Setting(
+        "METRICS_ADDRESS", "127.0.0.1", _text, "The address that workers serve metrics on."
+    )
     trusted_proxies = Setting(
         "TRUSTED_PROXIES", list[str](), _list, "Own proxies, believed about X-Forwarded-For."
     )
     cypher_key = Setting("CYPHER_KEY", "", _text, "Fernet keys; the first one encrypts.")
+    docs_url = Setting(
+        "INTEGRATIONS_DOCS_URL", "", _address, "Where this documentation is published, if anywhere."
+    )
 
     @property
     def cypher_dev_key_file(self) -> Path | None:

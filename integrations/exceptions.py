@@ -2,11 +2,43 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+
+# Where a checkout has the page; a published site has it at its own address.
+PAGE = "docs/reference/troubleshooting.md"
+SITE_PAGE = "reference/troubleshooting/"
+_OUR_CODE = re.compile(r"[a-z][a-z_]*")
+
+
+def _no_site() -> str:
+    return ""
+
+
+_docs_base: Callable[[], str] = _no_site
+
+
+def set_docs_base(base: Callable[[], str]) -> None:
+    """Say where the documentation is published; "" for nowhere. Asked at each use."""
+    global _docs_base
+    _docs_base = base
+
+
+def help_url(code: str, other: str = "provider_error") -> str:
+    """Where cause and cure of an error code are written, for people to open.
+
+    A provider's own code, which is no word of ours, leads to the section `other`.
+    """
+    anchor = code if _OUR_CODE.fullmatch(code) else other
+    base = _docs_base().rstrip("/")
+    return f"{base}/{SITE_PAGE}#{anchor}" if base else f"{PAGE}#{anchor}"
+
 
 class IntegrationError(Exception):
     """Base of all errors of this package.
 
-    `code` is a stable machine word (for API answers and metrics), the text is for people.
+    `code` is a stable machine word (for API answers and metrics), the text is for people, and
+    `help_url` leads to what can be done about it.
     """
 
     default_code = "integration_error"
@@ -15,6 +47,11 @@ class IntegrationError(Exception):
         super().__init__(message)
         self.message = message
         self.code = code or self.default_code
+
+    @property
+    def help_url(self) -> str:
+        """The section of the troubleshooting page about this code."""
+        return help_url(self.code, self.default_code)
 
 
 class ConfigurationError(IntegrationError):
@@ -48,6 +85,12 @@ class InvalidInput(IntegrationError):
         self.reason = reason
         # Set where the input contradicts a payment that exists: nothing may be sent in its place.
         self.payment_id = payment_id
+
+
+class ApprovalRefused(IntegrationError):
+    """This approval can't be asked for, or decided so, by this person; the text says why."""
+
+    default_code = "approval_refused"
 
 
 class Unsupported(IntegrationError):

@@ -9,14 +9,25 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from integrations.conf import hub_settings
-from integrations.models import CallbackStatus, DomainEvent, InboundCallback, ProviderCall
+from integrations.models import (
+    AccountBalance,
+    ApiAnswer,
+    CallbackStatus,
+    DomainEvent,
+    InboundCallback,
+    ItemFinding,
+    MpesaQuery,
+    ProviderCall,
+    StatementItem,
+)
 from integrations.work import WorkState
 
 BATCH = 500
 
 
 def purge_old_rows() -> int:
-    """Delete finished callbacks, delivered events and call records older than the retention.
+    """Delete finished callbacks, delivered events, call records, closed questions and former
+    balances older than the retention.
 
     What still waits for somebody (stored or doubted callbacks, undelivered events) stays; what
     was refused at the door, which anybody may send, goes. Returns how many rows went.
@@ -34,6 +45,15 @@ def purge_old_rows() -> int:
         )
         + _purge(DomainEvent.objects.filter(created_at__lt=before, work_state=WorkState.DONE))
         + _purge(ProviderCall.objects.filter(created_at__lt=before))
+        + _purge(AccountBalance.objects.filter(created_at__lt=before, is_latest=False))
+        + _purge(MpesaQuery.objects.filter(created_at__lt=before, open_key=None))
+        # What matched is in the statement's counts; what a person or the statement did stays.
+        + _purge(
+            StatementItem.objects.filter(
+                run__finished_at__lt=before, finding=ItemFinding.MATCHED, is_settled=False
+            )
+        )
+        + _purge(ApiAnswer.objects.filter(expires_at__lte=timezone.now()))
     )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -23,6 +23,8 @@ class Integration:
     environment variables (`<SLUG>_<FIELD>`); `name` is the `Integrations.name` row; `constant`
     names `DEFAULT_<constant>_CONFIG`. `required` are the fields without which it is not
     configured. `strict` refuses a business that has no settings (payments, tax, banks).
+    `portal_url` is the provider's page where the credentials are found, `portal_help` says where
+    on it; `docs_url` is the provider's documentation. Settings pages show them.
     """
 
     slug: str
@@ -33,6 +35,9 @@ class Integration:
     defaults: Mapping[str, Any] = field(default_factory=lambda: MappingProxyType({}))
     constant: str = ""
     strict: bool = True
+    portal_url: str = ""
+    portal_help: str = ""
+    docs_url: str = ""
 
     @property
     def default_constant(self) -> str:
@@ -43,6 +48,8 @@ class Integration:
 # A connection test takes the integration's config snapshot and returns a short true sentence,
 # or raises an IntegrationError that says what is wrong.
 ConnectionTest = Callable[[Any], str]
+# Takes settings rows and returns sentences by their primary keys; asks no provider.
+RowWarnings = Callable[[Sequence[Any]], Mapping[Any, list[str]]]
 
 # Documented health keys, so that a caller finds them before their integration is built.
 DOCUMENTED_SLUGS = ("mpesa", "kra", "sms", "email", "card_payment")
@@ -50,6 +57,7 @@ DOCUMENTED_SLUGS = ("mpesa", "kra", "sms", "email", "card_payment")
 _integrations: dict[str, Integration] = {}
 _models: dict[str, type[Any]] = {}
 _tests: dict[str, ConnectionTest] = {}
+_warnings: dict[str, RowWarnings] = {}
 
 
 def register_integration(integration: Integration, model: type[Any]) -> None:
@@ -64,6 +72,16 @@ def register_integration(integration: Integration, model: type[Any]) -> None:
 def register_connection_test(slug: str, test: ConnectionTest) -> None:
     """Give an integration its cheapest authenticated call; it moves no money."""
     _tests[slug] = test
+
+
+def register_row_warnings(slug: str, tell: RowWarnings) -> None:
+    """Give an integration what it knows to need somebody, whether or not it is connected."""
+    _warnings[slug] = tell
+
+
+def row_warnings(slug: str) -> RowWarnings | None:
+    """The warnings of this slug, if it has any."""
+    return _warnings.get(slug)
 
 
 def integrations() -> Iterable[Integration]:

@@ -6,6 +6,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -13,22 +14,36 @@ import pytest
 from django.apps import apps
 from django.core.cache import cache
 from django.db import DEFAULT_DB_ALIAS, connections
-from django.test import TransactionTestCase
+from django.test import TestCase, TransactionTestCase
 from django.utils import timezone
+from hypothesis import settings as hypothesis_settings
 
 from integrations import work
 from integrations.config import clear_cache
 from integrations.crypto import keyring
 from integrations.models import InboundCallback, MpesaSettings, Payment
-from integrations.outbound import breaker, limiter, recorder
+from integrations.outbound import gate, recorder
+from integrations.outbound.redis_link import RedisAway, link
 from integrations.outbound.tokens import tokens
 from tests.chromium import browser  # noqa: F401
+from tests.hunt import stores
+from tests.hunt.plants import PASSKEY, planted
+from tests.hunt.plugin import (  # noqa: F401
+    pytest_configure,
+    pytest_runtest_makereport,
+    pytest_sessionfinish,
+    pytest_terminal_summary,
+)
+from tests.private_services import own_postgres, own_redis  # noqa: F401
 from tests.sandbox.driver import SandboxDriver
 from tests.sandbox.fixtures import sandbox, sandbox_server  # noqa: F401
 
-# Published by Safaricom for its sandbox short code (Daraja reference, section 1).
-PASSKEY = "bfb279f9aa9bdbcf158e97dd71a467cd2e0c893059b10f78e6b72ada1ed2c919"
+# A busy machine says nothing about the code.
+hypothesis_settings.register_profile("house", deadline=None)
+hypothesis_settings.load_profile("house")
+
 PHONE = "0712345678"
+CONSUMER_KEY, CONSUMER_SECRET = planted("consumer key"), planted("consumer secret")
 _KEPT = {"django_migrations", "django_content_type", "auth_permission"}
 
 
@@ -36,19 +51,28 @@ def wipe(self: object = None) -> None:
     """Empty the tables that hold rows: much quicker than flushing all of them."""
     connection = connections[DEFAULT_DB_ALIAS]
     quote = connection.ops.quote_name
-    tables = sorted(
-        {model._meta.db_table for model in apps.get_models(include_auto_created=True)} - _KEPT
-    )
+    filled = filled_tables()
+    if not filled:
+        return
+    stores.note_rows(filled)
     with connection.constraint_checks_disabled(), connection.cursor() as cursor:
-        existing = set(connection.introspection.table_names(cursor))
-        filled = [name for name in tables if name in existing and _has_rows(cursor, quote(name))]
-        if not filled:
-            return
         if connection.vendor == "postgresql":
             cursor.execute(f"TRUNCATE {', '.join(map(quote, filled))} CASCADE")
         else:
             for name in filled:
                 cursor.execute(f"DELETE FROM {quote(name)}")
+
+
+def filled_tables() -> list[str]:
+    """The tables of our models that hold rows."""
+    connection = connections[DEFAULT_DB_ALIAS]
+    quote = connection.ops.quote_name
+    tables = sorted(
+        {model._meta.db_table for model in apps.get_models(include_auto_created=True)} - _KEPT
+    )
+    with connection.cursor() as cursor:
+        existing = set(connection.introspection.table_names(cursor))
+        return [name for name in tables if name in existing and _has_rows(cursor, quote(name))]
 
 
 def _has_rows(cursor: Any, table: str) -> bool:
@@ -64,6 +88,24 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 # Every test with real commits cleans only what it touched.
 TransactionTestCase._fixture_teardown = wipe  # type: ignore[method-assign, assignment]
+_roll_back = TestCase._fixture_teardown
+
+
+def note_and_roll_back(self: TestCase) -> None:
+    """What a test wrote is searched for secrets, also where it is rolled back."""
+    stores.note_open_transaction(filled_tables)
+    _roll_back(self)
+
+
+TestCase._fixture_teardown = note_and_roll_back  # type: ignore[method-assign]
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """The test database, whose file is searched for secrets before it is removed."""
+    yield
+    with django_db_blocker.unblock():
+        stores.note_database_file()
 
 
 @pytest.fixture(autouse=True)
@@ -71,6 +113,8 @@ def fresh_process() -> Iterator[None]:
     """No test inherits what another one left in memory."""
     _forget()
     yield
+    stores.note_cache()
+    stores.note_mails()
     _forget()
 
 
@@ -78,19 +122,22 @@ def _forget() -> None:
     clear_cache()
     keyring.forget()
     tokens.forget()
-    breaker.local.forget()
-    limiter.local.forget()
+    gate.local.forget()
     recorder.discard_pending()
-    _clear_cache()
+    clear_shared()
 
 
-def _clear_cache() -> None:
+def clear_shared() -> None:
     """Our own keys only: on Redis, `clear` would empty the other test processes' too."""
     by_pattern = getattr(cache, "delete_pattern", None)
     if by_pattern is None:
         cache.clear()
     else:
         by_pattern("*")
+    link.forget()
+    with suppress(RedisAway):
+        for name in list(link.scan(link.key("*"))):
+            link.ask("DEL", name)
 
 
 @pytest.fixture
@@ -110,14 +157,48 @@ def mpesa(public_url: str, sandbox: SandboxDriver, settings: Any) -> MpesaSettin
 def mpesa_values(sandbox: SandboxDriver, **changes: Any) -> dict[str, Any]:  # noqa: F811
     """Values of a settings row that works with the sandbox."""
     return {
-        "consumer_key": "test-consumer-key",
-        "consumer_secret": "test-consumer-secret",
+        "consumer_key": CONSUMER_KEY,
+        "consumer_secret": CONSUMER_SECRET,
         "passkey": PASSKEY,
+        "initiator_password": planted("initiator password"),
+        "security_credential": planted("security credential"),
         "short_code": "174379",
         "sandbox_url": sandbox.daraja_url,
         "callback_sources": "127.0.0.1 ::1",
+        "requests_per_second": 1000,
         **changes,
     }
+
+
+PAYING_CODE = "600999"
+
+
+def paying_values(sandbox: SandboxDriver, **changes: Any) -> dict[str, Any]:  # noqa: F811
+    """Values of a settings row that pays out and reverses; nobody has to approve.
+
+    The sandbox is told the password of its initiator.
+    """
+    password = planted("initiator password")
+    sandbox.initiator(PAYING_CODE, name="testapi", password=password)
+    return mpesa_values(
+        sandbox,
+        **{
+            "short_code": PAYING_CODE,
+            "initiator_name": "testapi",
+            "initiator_password": password,
+            "security_credential": "",
+            "certificate": sandbox.certificate(),
+            "approve_above": None,
+            **changes,
+        },
+    )
+
+
+@pytest.fixture
+def paying(public_url: str, sandbox: SandboxDriver, settings: Any) -> MpesaSettings:  # noqa: F811
+    """M-Pesa settings of the installation by which money can go out, pointing at the sandbox."""
+    settings.OUTBOUND_ALLOWED_HOSTS = [sandbox.base_url.removeprefix("http://")]
+    return MpesaSettings.objects.create(**paying_values(sandbox))
 
 
 def run_work(*names: str) -> None:
@@ -158,3 +239,16 @@ def wait_until(happens: Callable[[], Any], seconds: float = 5.0) -> Any:
 
 def callbacks_stored(count: int = 1) -> bool:
     return InboundCallback.objects.count() >= count
+
+
+def wait_for_lock() -> None:
+    """Until another connection waits for a row that this one has locked."""
+    ours = "pg_backend_pid() = ANY(pg_blocking_pids(pid))"
+    blocked = f"SELECT 1 FROM pg_locks WHERE NOT granted AND {ours}"
+
+    def is_waited_for() -> bool:
+        with connections[DEFAULT_DB_ALIAS].cursor() as cursor:
+            cursor.execute(blocked)
+            return cursor.fetchone() is not None
+
+    assert wait_until(is_waited_for)

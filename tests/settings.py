@@ -9,18 +9,18 @@ import os
 import tempfile
 from pathlib import Path
 
-from cryptography.fernet import Fernet
+from tests.hunt.plants import planted
 
-os.environ.setdefault("DJANGO_SECRET_KEY", "tests-only-" + "x" * 50)
+os.environ.setdefault("DJANGO_SECRET_KEY", planted("Django secret key") * 2)
 os.environ.setdefault("DJANGO_DEBUG", "0")
 os.environ.setdefault("DJANGO_SECURE_SSL_REDIRECT", "0")
-os.environ.setdefault("CYPHER_KEY", Fernet.generate_key().decode())
+os.environ.setdefault("CYPHER_KEY", planted("environment key"))
 # Child processes that a test starts inherit the same key.
 os.environ.setdefault("INTEGRATIONS_LEASE_SECONDS", "2")
 os.environ.setdefault("INTEGRATIONS_DEADLINE_SECONDS", "1.8")
 
 from bengoerp.settings import *  # noqa: F403
-from bengoerp.settings import CACHES, DATABASES, INSTALLED_APPS, REST_FRAMEWORK
+from bengoerp.settings import CACHES, DATABASES, INSTALLED_APPS, MIDDLEWARE, REST_FRAMEWORK
 
 ALLOWED_HOSTS = ["*"]
 INSTALLED_APPS = [*INSTALLED_APPS, "tests.work.app", "tests.crypto.app"]
@@ -36,6 +36,9 @@ os.environ["TEST_DB_DIR"] = _folder
 STATIC_ROOT = Path(_folder) / "static"
 STATIC_ROOT.mkdir(exist_ok=True)
 REST_FRAMEWORK = {**REST_FRAMEWORK, "DEFAULT_THROTTLE_CLASSES": []}
+# The leak hunt keeps what leaves each process; the search comes at the end of the run.
+LOGGING_CONFIG = "tests.hunt.collectors.configure_logging"
+MIDDLEWARE = ["tests.hunt.collectors.AnswerWatcher", *MIDDLEWARE]
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 
 _worker = os.environ.get("PYTEST_XDIST_WORKER", "main")
@@ -48,5 +51,6 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"]["OPTIONS"]["init_command"] = (
         "PRAGMA journal_mode=WAL;PRAGMA synchronous=OFF;"
     )
+INTEGRATIONS_REDIS_PREFIX = f"bengoerp-test-{_worker}"
 if "redis" in CACHES["default"]["BACKEND"]:
-    CACHES["default"]["KEY_PREFIX"] = f"bengoerp-test-{_worker}"
+    CACHES["default"]["KEY_PREFIX"] = INTEGRATIONS_REDIS_PREFIX

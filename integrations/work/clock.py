@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.functions import Now
 
@@ -28,6 +29,23 @@ def later_sql(connection: BaseDatabaseWrapper, *, seconds: float) -> str:
     if connection.vendor == "postgresql":
         return f"(STATEMENT_TIMESTAMP() + INTERVAL '{float(seconds):.3f} seconds')"
     return f"STRFTIME('%%Y-%%m-%%d %%H:%%M:%%f', 'NOW', '{seconds + _SQLITE_TICK:+.3f} seconds')"
+
+
+def database_now(using: str = DEFAULT_DB_ALIAS) -> datetime:
+    """The current instant by the database's clock, aware; one query."""
+    connection = connections[using]
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {now_sql(connection)}", [])
+        (now,) = cursor.fetchone()
+    return now if isinstance(now, datetime) else datetime.fromisoformat(now).replace(tzinfo=UTC)
+
+
+def now() -> Any:
+    """The current instant as a Django expression that no row stored before now comes after.
+
+    Rows whose time Python set have microseconds, which SQLite's clock would be behind.
+    """
+    return later(_SQLITE_TICK)
 
 
 def later(seconds: float) -> Any:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import time
 
 from django.db import models
-from django.utils import timezone
+from django.db.models.functions import Now
+
+from integrations.correlation import current_id
 
 
 class WorkState(models.TextChoices):
@@ -32,13 +34,24 @@ class LeasedWork(models.Model):
     next_attempt_at = models.DateTimeField(
         null=True,
         blank=True,
-        default=timezone.now,
+        # By the database's clock: a machine whose own is ahead would hide its rows for so long.
+        db_default=Now(),
         help_text="Due from this instant on (while leased: the end of the lease). Empty: never.",
     )
     lease_until = models.DateTimeField(null=True, blank=True, editable=False)
     claim_token = models.CharField(max_length=32, blank=True, default="", editable=False)
     work_error = models.TextField(
         blank=True, default="", help_text="Why the last attempt failed, secrets taken out."
+    )
+
+    correlation_id = models.CharField(
+        max_length=64,
+        blank=True,
+        default=current_id,
+        # For inserts by a version that does not know the column.
+        db_default="",
+        editable=False,
+        help_text="Of the request or the work that made this row.",
     )
 
     # Set by a claim, on `time.monotonic()`; past it, the handler must not send. Rows that were
@@ -54,7 +67,13 @@ class LeasedWork(models.Model):
                 fields=["next_attempt_at"],
                 name="due_%(class)s",
                 condition=models.Q(next_attempt_at__isnull=False),
-            )
+            ),
+            # What was given up is rare and counted by every start page and every scrape.
+            models.Index(
+                fields=["-id"],
+                name="dead_%(class)s",
+                condition=models.Q(work_state=WorkState.DEAD),
+            ),
         ]
 
     def has_time_left(self, *, seconds: float = 0.0) -> bool:
@@ -86,7 +105,7 @@ class PeriodicRun(models.Model):
     """The one row by which processes agree who runs a periodic job, and when next."""
 
     name = models.CharField(max_length=100, unique=True)
-    next_run_at = models.DateTimeField(default=timezone.now)
+    next_run_at = models.DateTimeField(db_default=Now())
     lease_until = models.DateTimeField(null=True, blank=True, editable=False)
     claim_token = models.CharField(max_length=32, blank=True, default="", editable=False)
 

@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 
 from integrations.exceptions import ConfigurationError
 from integrations.work.claim import new_token
-from integrations.work.clock import later
+from integrations.work.clock import later, now
 from integrations.work.models import PeriodicRun
 from integrations.work.shift import ALONE, Shift
 
@@ -79,12 +79,12 @@ def _due_names() -> list[str]:
     if missing:
         rows = [table(name=name) for name in sorted(missing)]
         table._base_manager.bulk_create(rows, ignore_conflicts=True)
-    due = table._base_manager.filter(_is_free(), name__in=list(_jobs), next_run_at__lte=Now())
+    due = table._base_manager.filter(_is_free(), name__in=list(_jobs), next_run_at__lte=now())
     return list(due.order_by("next_run_at").values_list("name", flat=True))
 
 
 def _take(job: Periodic, *, token: str) -> bool:
-    row = _table()._base_manager.filter(_is_free(), name=job.name, next_run_at__lte=Now())
+    row = _table()._base_manager.filter(_is_free(), name=job.name, next_run_at__lte=now())
     # The next run counts from this start: no more often than `every`, even after a crash.
     taken = row.update(
         lease_until=later(job.lease_seconds),

@@ -10,6 +10,8 @@ from typing import Any
 from django.db import Error as DatabaseError
 from django.db import connections
 
+from integrations import metrics
+from integrations.correlation import correlated
 from integrations.work.claim import Claim, claim_rows, finish, safe_error
 from integrations.work.lanes import serve_lane
 from integrations.work.queue import Again, Dead, Done, Outcome, Queue, Row, get_queue
@@ -55,7 +57,11 @@ def handle_claim(queue: Queue[Row], claim: Claim[Row], *, shift: Shift = ALONE) 
             finish(row, Again(delay_seconds=0, count_attempt=False))
             continue
         row.claim_deadline = min(now + queue.deadline_seconds, claim.lease_end)
-        _store(queue, row, _outcome(queue, row))
+        with correlated(row.correlation_id, queue=queue.name, row=row.pk):
+            outcome = _outcome(queue, row)
+            metrics.work_seconds.note(queue.name, seconds=time.monotonic() - now)
+            metrics.work_handled.add(queue.name, type(outcome).__name__.lower())
+            _store(queue, row, outcome)
 
 
 def _outcome(queue: Queue[Row], row: Row) -> Outcome:

@@ -9,14 +9,16 @@ from typing import Any
 
 import pytest
 import yaml
+from django.urls import get_resolver
 
+from integrations import gauges, metrics
+from integrations.management.reference.mpesa_codes import ANSWERS, HEADINGS
 from integrations.models import MpesaSettings, PaymentState
 from integrations.payments import ledger
-from integrations.payments.ledger import TOLD
-from integrations.payments.reconcile import NOTHING_TO_ASK_BY
+from integrations.payments.stk_asking import NOTHING_TO_ASK_BY
 from integrations.payments.stk_callback import DISPUTED, UNCONFIRMED
 from integrations.payments.stk_query import GIVEN_UP, WRONG_AMOUNT
-from integrations.providers.mpesa.codes import STK_RESULTS
+from integrations.providers.mpesa.codes import C2B_REJECTIONS, RESULTS, TOKEN_REJECTIONS
 from integrations.services import IntegrationConfigService
 
 ROOT = Path(__file__).parent.parent.parent
@@ -73,23 +75,39 @@ def test_the_example_environment_holds_no_secret() -> None:
     assert filled == []
 
 
-@pytest.mark.parametrize("code", STK_RESULTS)
-def test_every_result_code_is_explained_as_the_code_explains_it(code: str) -> None:
-    known = STK_RESULTS[code]
-    cells = ["", f" `{code}` ", f" {known.outcome} ", known.cause, known.next_step]
-    rows = [line.split("|") for line in read("docs/reference/mpesa.md").splitlines()]
-    row = next((row for row in rows if row[:2] == cells[:2]), None)
-    assert row is not None, f"no row for {code}"
-    assert row[2] == cells[2]
-    assert row[3].strip() == known.cause
-    assert row[4].strip() == (known.next_step or "–")
-    assert row[5].strip() == ("yes" if known.retry else "no")
+@pytest.mark.parametrize("product", RESULTS)
+def test_every_result_code_is_explained_as_the_code_explains_it(product: str) -> None:
+    section = section_of("docs/reference/mpesa-codes.md", HEADINGS[product])
+    found = {row[0]: row for row in table_rows(section)}
+    told = C2B_REJECTIONS if product == "c2b" else RESULTS[product]
+    assert set(found) == {f"`{code}`" for code in told}
+    for code, known in told.items():
+        assert found[f"`{code}`"] == [
+            f"`{code}`",
+            known.outcome.value,
+            known.cause,
+            known.next_step or "-",
+            "yes" if known.retry else "no",
+            "yes" if known.is_credential_fault else "no",
+        ]
 
 
-def test_the_reference_has_no_result_code_that_the_code_has_not() -> None:
-    page = read("docs/reference/mpesa.md")
-    section = page.partition("## Result codes")[2].partition("\n## ")[0]
-    assert set(re.findall(r"^\| `([^`]+)`", section, re.MULTILINE)) == set(STK_RESULTS)
+def section_of(page: str, heading: str) -> str:
+    after = read(page).partition(f"### {heading}\n")[2]
+    assert after, heading
+    return re.split(r"^##", after, maxsplit=1, flags=re.MULTILINE)[0]
+
+
+def table_rows(section: str) -> list[list[str]]:
+    lines = [line for line in section.splitlines() if line.startswith("| `")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+def test_every_error_answer_of_the_reference_is_on_the_page() -> None:
+    page = read("docs/reference/mpesa-codes.md").partition("## Error answers")[2]
+    found = {row[0].strip("`") for row in table_rows(page)}
+    assert {code for _status, code, _message in ANSWERS if code} <= found
+    assert found >= TOKEN_REJECTIONS
 
 
 def test_every_mpesa_field_and_payment_state_is_documented() -> None:
@@ -99,15 +117,6 @@ def test_every_mpesa_field_and_payment_state_is_documented() -> None:
         re.findall(r"`(\w+)`", read("docs/reference/mpesa.md"))
     )
     assert set(PaymentState.values) <= states
-
-
-def test_every_event_that_is_published_is_documented() -> None:
-    cells = first_cells("docs/how-to/listen-to-events.md")
-    assert {f"payment.{state}" for state in TOLD} | {"payment.receipt"} == cells & events_named()
-
-
-def events_named() -> set[str]:
-    return set(re.findall(r"`(payment\.[a-z]+)`", read("docs/how-to/listen-to-events.md")))
 
 
 def test_every_fixed_reason_for_attention_is_explained() -> None:
@@ -139,6 +148,36 @@ def test_every_method_of_the_configuration_service_is_documented() -> None:
     assert [name for name in names if name not in page] == []
 
 
+def test_every_metric_is_documented_with_its_labels_and_no_other() -> None:
+    page = read("docs/how-to/observe.md")
+    rows = re.findall(r"^\| `(integrations_\w+)` \| (\w+) \| (.*?) \|", page, re.MULTILINE)
+    told = {name: (kind, tuple(re.findall(r"`(\w+)`", labels))) for name, kind, labels in rows}
+    counted = {
+        each.family._name + ("_total" if each.family._type == "counter" else ""): (
+            each.family._type,
+            each.family._labelnames,
+        )
+        for each in metrics.DECLARED
+    }
+    assert counted.items() <= told.items()
+    read_at_scrape = set(told) - set(counted)
+    assert read_at_scrape == set(gauges.NAMES)
+    assert {told[name][0] for name in read_at_scrape} == {"gauge"}
+
+
+def test_every_named_event_is_in_the_list_of_lines_or_is_no_news() -> None:
+    sources = "".join(path.read_text() for path in (ROOT / "integrations").rglob("*.py"))
+    named = set(re.findall(r'log_event\(\s*\w+,\s*logging\.\w+,\s*"(\w+)"', sources))
+    named |= set(re.findall(r'_warn\(payment, "(\w+)"', sources))
+    page = read("docs/how-to/observe.md").partition("## Ids")[0]
+    told = set(re.findall(r"`(\w+)`", page))
+    assert {"provider_call", "redis_away", "late_success"} <= named
+    assert named - told <= {
+        "circuits_not_read", "classify_failed", "exchange_failed", "scrape_failed",
+        "throttle_unread", "token_cache_unavailable",
+    }  # fmt: skip
+
+
 def test_every_system_check_is_documented_and_no_other() -> None:
     sources = (ROOT / "integrations").rglob("*.py")
     raised = {
@@ -164,6 +203,29 @@ def test_the_site_lists_every_page_and_loads_nothing_from_elsewhere() -> None:
     assert site["theme"]["font"] is False
     assert "extra_javascript" not in site
     assert "extra_css" not in site
+
+
+def test_every_endpoint_its_scope_and_its_permission_are_documented() -> None:
+    page = read("docs/reference/http-api.md")
+    for pattern in get_resolver("integrations.urls").url_patterns:
+        view = getattr(pattern.callback, "view_class", None)
+        if view is None:
+            continue
+        address = str(pattern.pattern).replace("<str:pk>", "{id}")
+        address = (
+            address.replace("<str:public_id>", "{payment_id}")
+            .replace("<str:approval_id>", "{approval_id}")
+            .replace("<str:batch_id>", "{batch_id}")
+            .replace("<str:query_id>", "{query_id}")
+            .replace("<str:expectation_id>", "{expectation_id}")
+            .replace("<str:statement_id>", "{statement_id}")
+            .replace("<str:slug>", "<slug>")
+        )
+        for method, right in view.rights.items():
+            rows = [line for line in page.splitlines() if f"`{address}`" in line]
+            told = [line for line in rows if f"`{right.scope.value}`" in line and method in line]
+            assert told, (method, address)
+            assert right.permission in told[0], (method, address)
 
 
 def test_every_test_target_in_the_readme_exists() -> None:

@@ -8,17 +8,13 @@ from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
+from django.contrib.auth.models import Permission, User
 
 from integrations.config import get_snapshot
 from integrations.crypto import keyring
 from integrations.events import publish
-from integrations.exceptions import DecryptionError
-from integrations.models import (
-    AppSettings,
-    DomainEvent,
-    InboundCallback,
-    MpesaSettings,
-)
+from integrations.management.commands.rotate_encryption_key import Command
+from integrations.models import DomainEvent, MpesaSettings
 from integrations.signals import integration_event
 from tests.conftest import run_work
 from tests.crypto.app.models import HostSettings
@@ -32,44 +28,13 @@ def recipe(page: str, beginning: str) -> str:
     return next(block for block in blocks if block.startswith(beginning))
 
 
-def use_keys(settings: Any, *keys: str) -> None:
-    settings.CYPHER_KEY = ",".join(keys)
-    keyring.forget()
-
-
-@pytest.mark.django_db(transaction=True)
-def test_the_printed_rotation_leaves_nothing_under_the_old_key(settings: Any) -> None:
-    old, new, database_key = (Fernet.generate_key().decode() for _ in range(3))
-    use_keys(settings, old)
-    row = MpesaSettings.objects.create(passkey="the passkey", consumer_key="the key")
-    InboundCallback.objects.create(route="stk", body='{"raw": 1}')
-    use_keys(settings, new, old)
-    page = "how-to/replace-the-encryption-key.md"
-    exec(recipe(page, "from integrations import registry"), {})
-    use_keys(settings, new)
-    row.refresh_from_db()
-    assert (row.passkey.reveal(), row.consumer_key.reveal()) == ("the passkey", "the key")
-    assert row.secret_hosts == row.outbound_hosts()
-    assert InboundCallback.objects.get().raw_body() == b'{"raw": 1}'
-
-    use_keys(settings, old)
-    with pytest.raises(DecryptionError):
-        row.passkey.reveal()
-    AppSettings.objects.create(cypher_key=database_key)
-    use_keys(settings, new, old)
-    exec(recipe(page, "from integrations.models import AppSettings"), {})
-    use_keys(settings, new)
-    assert AppSettings.objects.get().cypher_key.reveal() == database_key
-
-
-@pytest.mark.django_db(transaction=True)
-def test_the_printed_rotation_confirms_no_host_that_nobody_confirmed(settings: Any) -> None:
-    row = MpesaSettings.objects.create(passkey="the passkey")
-    MpesaSettings.objects.filter(pk=row.pk).update(sandbox_url="https://elsewhere.example")
-    page = "how-to/replace-the-encryption-key.md"
-    exec(recipe(page, "from integrations import registry"), {})
-    row.refresh_from_db()
-    assert row.secret_hosts != row.outbound_hosts()
+def test_the_printed_rotation_commands_are_understood() -> None:
+    text = (DOCS / "how-to/replace-the-encryption-key.md").read_text()
+    printed = re.findall(r"python manage\.py rotate_encryption_key([^`\n]*)", text)
+    assert len(printed) >= 5
+    parser = Command().create_parser("manage.py", "rotate_encryption_key")
+    for options in printed:
+        parser.parse_args(options.split())
 
 
 @pytest.mark.django_db(transaction=True)
@@ -78,6 +43,22 @@ def test_the_printed_business_gets_settings_of_its_own() -> None:
     exec(code, dict.fromkeys(("consumer_key", "consumer_secret", "passkey"), "a secret"))
     snapshot = get_snapshot("mpesa", "branch-7")
     assert (snapshot.configured, snapshot.source) == (True, "row")
+
+
+def test_the_printed_program_makes_a_token_and_starts_a_payment(
+    mpesa: MpesaSettings, public_url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = "how-to/call-the-api.md"
+    user = User.objects.create_user("web-shop")
+    rights = Permission.objects.filter(codename__in=("view_payment", "push_payment"))
+    user.user_permissions.set(rights)
+    names: dict[str, Any] = {"user": user, "base": public_url}
+    exec(recipe(page, "from datetime import timedelta"), names)
+    names["token"] = capsys.readouterr().out.strip()
+    exec(recipe(page, "import requests"), names)
+    assert names["answer"].status_code == 201
+    exec(recipe(page, "address ="), names)
+    assert names["state"] in ("pending", "succeeded")
 
 
 @pytest.mark.django_db(transaction=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import shlex
@@ -17,7 +16,13 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
 
-from integrations.models import MpesaSettings, Payment
+from integrations.models import (
+    Approval,
+    ExpectationState,
+    ExpectedPayment,
+    MpesaSettings,
+    Payment,
+)
 from integrations.payments.mpesa_payment import MpesaPaymentService
 from integrations.sandbox.stack import (
     PROJECT,
@@ -26,7 +31,7 @@ from integrations.sandbox.stack import (
     fresh_environment,
     running,
 )
-from integrations.sandbox.visitor import Visitor, wait_until_final
+from integrations.sandbox.visitor import Visitor, wait_until, wait_until_final
 
 ADMIN = "admin"
 # Amounts at which the sandbox plays a certain phone (docs/reference/sandbox.md).
@@ -34,9 +39,9 @@ WRONG_PIN_AMOUNT = 2001
 
 
 class Command(BaseCommand):
-    """Starts web, worker and sandbox, and walks one payment through them."""
+    """Starts web, worker and sandbox, and walks money in and out through them."""
 
-    help = "Shows one M-Pesa payment from encrypted settings to its receipt."
+    help = "Shows M-Pesa payments in and out, from encrypted settings to their receipts."
     requires_system_checks = []
     requires_migrations_checks = False
 
@@ -69,7 +74,7 @@ class Command(BaseCommand):
         self.stdout.flush()
 
     def _once(self, folder: Path) -> None:
-        self._say("BengoERP Integrations: one M-Pesa payment, from settings to receipt.\n")
+        self._say("BengoERP Integrations: M-Pesa both ways, from settings to receipts.\n")
         self._say("1. Starting web, worker and sandbox on free loopback ports…")
         stack = LocalStack(folder, fresh_environment(folder))
         stack.environment["DEMO_PASSWORD"] = secrets.token_urlsafe(12)
@@ -93,6 +98,7 @@ class Command(BaseCommand):
             self._say(f"  Phone    {stack.sandbox_url}/   (approve, cancel or mistype the PIN)")
             self._say("\n  In a second terminal, ask for money and then play the phone:")
             self._say("    make push phone=0712345678 amount=1000 reference=INV001")
+            self._say("  Payouts above KES 1,000 wait for a second person: docs/tutorial.")
             self._say("\n  Ctrl-C stops everything.")
             try:
                 stack.watch()
@@ -128,22 +134,50 @@ class Command(BaseCommand):
         self._say(f"   {words}")
         if not words.startswith("Connected"):
             raise StackError("The connection test failed.")
+        visitor.register_c2b(path)
         if not is_setup_only:
-            self._pay(visitor)
+            self._take(visitor)
 
-    def _pay(self, visitor: Visitor) -> None:
+    def _take(self, visitor: Visitor) -> None:
         self._say("4. Asking 0712 345 678 for KES 1,000, as ERP code does:")
         self._say('   MpesaPaymentService.initiate_stk_push("0712345678", 1000, "INV001")')
         self._timeline(self._push("0712345678", 1000, "INV001"), expected="succeeded")
         self._say("5. The same with a payer who mistypes the PIN:")
         refused = self._push("0723456789", WRONG_PIN_AMOUNT, "INV002")
         self._timeline(refused, expected="failed")
-        self._say("6. Health, as the API answers it:")
+        self._say("6. A customer pays KES 2,500 by himself, for an order that is expected:")
+        self._timeline(self._receive("0722000001", 2500, "ORDER-7"), expected="succeeded")
+        self._say("7. Paying KES 1,500 to 0733 000 002, which a second person has to approve:")
+        self._say('   MpesaPaymentService.pay_out("0733000002", 1500, "SUP-31")')
+        self._timeline(self._pay_out(visitor, "0733000002", 1500, "SUP-31"), expected="succeeded")
+        self._say("8. Health, as the API answers it:")
         answer = visitor.health()
         for slug, status in answer["integrations"].items():
-            self._say(f"   {slug}: {json.dumps(status)}")
+            self._say(f"   {slug:<13} {status['status']:<15} {status['message']}")
         if not answer["integrations"]["mpesa"]["connected"]:
             raise StackError("Health says that M-Pesa is not connected.")
+
+    def _receive(self, phone: str, amount: int, reference: str) -> Payment:
+        expected, message, data = MpesaPaymentService.expect_payment(reference, amount)
+        if expected and data is not None:
+            paid, message, _ = MpesaPaymentService.simulate_c2b(phone, amount, "order 7")
+        if not expected or data is None or not paid:
+            raise StackError(f"The sandbox did not play the customer: {message}")
+        order = wait_until(
+            lambda: ExpectedPayment.objects.get(public_id=data["expectation_id"]),
+            lambda row: row.state == ExpectationState.PAID,
+        )
+        self._say(f"   → {reference}: {order.get_state_display()}, KES {order.received:,.0f}")
+        return Payment.objects.get(allotment__expectation=order)
+
+    def _pay_out(self, visitor: Visitor, phone: str, amount: int, reference: str) -> Payment:
+        success, message, data = MpesaPaymentService.pay_out(phone, amount, reference)
+        if not success or data is None or data["state"] != "awaiting_approval":
+            raise StackError(f"The payout was not held for approval: {message}")
+        self._say(f"   → ({success}, state {data['state']!r})   now approved in the admin:")
+        visitor.approve(Approval.objects.get().pk)
+        found: Payment = wait_until_final(lambda: Payment.objects.get(public_id=data["payment_id"]))
+        return found
 
     def _push(self, phone: str, amount: int, reference: str) -> Payment:
         success, message, data = MpesaPaymentService.initiate_stk_push(phone, amount, reference)
@@ -156,7 +190,7 @@ class Command(BaseCommand):
     def _timeline(self, payment: Payment, *, expected: str) -> None:
         for event in payment.events.all():
             moment = event.at.astimezone().strftime("%H:%M:%S.%f")[:-3]
-            self._say(f"     {moment}  {event.to_state or '·':<10} {event.text}")
+            self._say(f"     {moment}  {event.to_state or '·':<17} {event.text}")
         if payment.state != expected:
             raise StackError(f"The payment is {payment.state}, not {expected}: {payment.message}")
 
