@@ -38,6 +38,8 @@ class TokenScope(models.TextChoices):
     PAYOUTS_WRITE = "payouts:write", "Pay out, reverse payments and give payout files"
     APPROVALS_READ = "approvals:read", "Read what waits for approval"
     APPROVALS_DECIDE = "approvals:decide", "Approve and reject, where the installation lets tokens"
+    WEBHOOKS_READ = "webhooks:read", "Read webhook endpoints and deliveries, secrets never"
+    WEBHOOKS_WRITE = "webhooks:write", "Change webhook endpoints, deliver again and replay"
 
 
 class BusinessGrant(models.Model):

@@ -1,0 +1,1 @@
+"""Webhooks to the outside: signed, dispatched, watched, replayed."""
