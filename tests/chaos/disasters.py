@@ -58,3 +58,8 @@ class Disasters:
         print(f"{time.monotonic() - self._began:6.1f} s  {kind}")
         self._kinds[kind]()
         self.done[kind] += 1
+
+    def strike_missing(self, each: int = 1) -> None:
+        """Strike until every kind has happened `each` times: a slow machine got to fewer."""
+        while any(self.done[kind] < each for kind in self._kinds):
+            self.strike()

@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import requests
 
+from tests.chaos.disasters import Disasters
 from tests.chaos.orders import Order, PayoutOrder
 
 CALLERS = 6
@@ -136,15 +137,17 @@ class Load:
         return response.json()
 
 
-def while_busy(load: Load, happen: Callable[[], None], *, at_most: int) -> None:
+def while_busy(load: Load, disasters: Disasters, *, at_most: int, each: int = 1) -> None:
     """Let disasters happen while the callers call, and wait for the callers' answers.
 
-    However it ends, the callers are sent home.
+    Each kind happens `each` times at least: where the callers were done sooner, while what they
+    began is still under way. However it ends, the callers are sent home.
     """
     try:
         for _ in range(at_most):
             if load.is_busy:
-                happen()
+                disasters.strike()
+        disasters.strike_missing(each)
         load.finish()
     finally:
         load.give_up()

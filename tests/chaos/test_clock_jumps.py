@@ -52,7 +52,7 @@ def test_clocks_that_jump_by_hours_prompt_nobody_twice_and_hold_nothing_up(
         {f"{name}'s clock jumped": lambda name=name: jump(name) for name in names},
         pauses=(0.1, 0.8),
     )
-    while_busy(load, disasters.strike, at_most=sized(120))
+    while_busy(load, disasters, at_most=sized(120))
     time.sleep(1.0)
     assert far_off() == []
     # So many lost answers may open the circuit: what is queued then waits for it, and its turn.

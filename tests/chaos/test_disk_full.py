@@ -37,7 +37,7 @@ def test_a_full_disk_is_answered_clearly_and_everything_is_reconciled_afterwards
         installation.free_disk()
 
     disasters = Disasters({"disk full": fill}, pauses=(0.5, 2.0))
-    while_busy(load, disasters.strike, at_most=sized(30))
+    while_busy(load, disasters, at_most=sized(30))
     statuses = [
         delivery["status"]
         for prompt in installation.sandbox.prompts()

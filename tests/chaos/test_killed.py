@@ -26,7 +26,7 @@ def test_kills_at_random_points_prompt_nobody_twice_and_lose_no_payment(install:
         # A provider that was away opens breakers, and then little is sent for half a minute.
         rare={"sandbox killed"},
     )
-    while_busy(load, disasters.strike, at_most=sized(70))
+    while_busy(load, disasters, at_most=sized(70))
     # A fresh worker holds nothing in memory, such as an open breaker, that would delay the end.
     installation.restart("worker")
     assert judge(installation, load.told, orders) == []

@@ -35,7 +35,7 @@ def test_kills_at_random_points_pay_nobody_twice_and_lose_no_payout(install: Ins
         # A provider that was away opens breakers, and then little is sent for half a minute.
         rare={"sandbox killed"},
     )
-    while_busy(load, disasters.strike, at_most=sized(60))
+    while_busy(load, disasters, at_most=sized(60))
     # A fresh worker holds nothing in memory, such as an open breaker, that would delay the end.
     installation.restart("worker")
     assert judge_payouts(installation, load.told, orders, before=before) == []

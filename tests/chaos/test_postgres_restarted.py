@@ -18,6 +18,6 @@ def test_a_restarted_postgresql_prompts_nobody_twice_and_loses_no_payment(
     orders = [Order(number) for number in range(sized(500))]
     load = Load(installation.web_url, orders, per_second=10).start()
     disasters = Disasters({"restarted": on_own_postgres.restart}, pauses=(0.5, 3.0))
-    while_busy(load, disasters.strike, at_most=sized(40))
+    while_busy(load, disasters, at_most=sized(40), each=2)
     assert judge(installation, load.told, orders) == []
     assert disasters.done["restarted"] >= 2

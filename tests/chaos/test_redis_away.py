@@ -54,7 +54,7 @@ def test_a_redis_that_forgets_dies_or_stands_still_costs_no_payment(
         },
         pauses=(0.2, 1.0),
     )
-    while_busy(load, disasters.strike, at_most=sized(80))
+    while_busy(load, disasters, at_most=sized(80))
     assert judge(installation, load.told, orders) == []
     assert len(disasters.done) == 4
     assert max(held) > 0, "it was in use"

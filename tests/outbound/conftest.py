@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from django.db import connections
 
 from integrations.crypto.keyring import EnvironmentOnly, keyring
 from integrations.outbound import Call, Client, Limits, redis_link
@@ -130,8 +131,13 @@ def at_once(count: int, action: Callable[[int], Any]) -> list[Any]:
     together = threading.Barrier(count)
 
     def act(number: int) -> Any:
-        together.wait(5)
-        return action(number)
+        together.wait(30)
+        try:
+            return action(number)
+        finally:
+            # A thread that ended would keep its connection until somebody collects garbage, and
+            # PostgreSQL has not many to give.
+            connections.close_all()
 
     with ThreadPoolExecutor(count) as threads:
         return list(threads.map(act, range(count)))
