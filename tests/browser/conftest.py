@@ -32,7 +32,7 @@ def open_admin(browser: Browser, public_url: str) -> Iterator[Callable[..., Page
         )
         windows.append(window)
         page = window.new_page()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(30_000)
         page.goto("/admin/login/")
         page.get_by_label("Username").fill("admin")
         page.get_by_label("Password").fill(planted("admin password"))

@@ -55,15 +55,15 @@ def test_no_answer_within_the_read_limit_is_sent_and_unknown(serve, client_for):
 @pytest.mark.parametrize("reply", [_drip, _drip_head])
 def test_a_dripping_peer_does_not_extend_the_total(serve, client_for, reply):
     server = serve(reply)
-    call = get(server, limits=limits(read=0.5, total=0.6))
+    call = get(server, limits=limits(read=1.0, total=1.5))
     started = time.monotonic()
     assert _failure(client_for(server), call) == (True, "timeout")
-    assert 0.5 < time.monotonic() - started < 3
+    assert 1.0 < time.monotonic() - started < 4.5
 
 
 def test_the_earlier_deadline_of_the_caller_holds(serve, client_for):
     server = serve(_silent)
-    call = pay(server, limits=limits(read=5, total=10), deadline=time.monotonic() + 0.3)
+    call = pay(server, limits=limits(read=5, total=10), deadline=time.monotonic() + 1.0)
     started = time.monotonic()
     assert _failure(client_for(server), call) == (True, "timeout")
     assert time.monotonic() - started < 3
