@@ -13,6 +13,9 @@ from cryptography.fernet import Fernet
 
 from tests.processes import ROOT
 
+# Its processes have an installation of their own: a second stack would show nothing new.
+pytestmark = pytest.mark.stackless
+
 Run = Callable[..., str]
 KEPT = ("PATH", "HOME", "LANG", "TMPDIR", "VIRTUAL_ENV")
 SETUP = "import django; django.setup()\n"

@@ -11,6 +11,9 @@ from django.core.management import get_commands
 
 from tests.deploy.recipe import ROOT, compose, services
 
+# Its processes have an installation of their own: a second stack would show nothing new.
+pytestmark = pytest.mark.stackless
+
 HUB = [name for name, service in services().items() if service.get("build")]
 SETTINGS = set(
     re.findall(r"^\| `([A-Z][A-Z0-9_]+)`", (ROOT / "docs/reference/settings.md").read_text(), re.M)

@@ -25,6 +25,9 @@ from tests.deploy.recipe import (
     stages,
 )
 
+# Its processes have an installation of their own: a second stack would show nothing new.
+pytestmark = pytest.mark.stackless
+
 
 def run(
     arguments: list[str], folder: Path, env: dict[str, str]

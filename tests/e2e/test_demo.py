@@ -10,7 +10,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from integrations.sandbox.stack import fresh_environment
+
+# Its processes have an installation of their own: a second stack would show nothing new.
+pytestmark = pytest.mark.stackless
 
 PROJECT = Path(__file__).resolve().parents[2]
 
