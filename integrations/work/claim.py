@@ -193,10 +193,15 @@ def schedule(rows: LeasedWork | QuerySet[Any], *, delay_seconds: float = 0.0) ->
     """
     if isinstance(rows, LeasedWork):
         rows = type(rows)._base_manager.using(rows._state.db).filter(pk=rows.pk)
+    anew = {"attempts": 0, **rows.model.STARTS_OVER}
+    waits = WorkState.DUE
     return rows.exclude(work_state=WorkState.LEASED).update(
         next_attempt_at=later(delay_seconds),
-        attempts=Case(When(work_state=WorkState.DUE, then=F("attempts")), default=Value(0)),
-        work_state=WorkState.DUE,
+        work_state=waits,
+        **{
+            name: Case(When(work_state=waits, then=F(name)), default=Value(value))
+            for name, value in anew.items()
+        },
     )
 
 
