@@ -14,7 +14,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models.functions import Now
 
-from integrations.exceptions import IntegrationError
+from integrations.exceptions import IntegrationError, TransportError
 from integrations.models import (
     AttemptOutcome,
     AttemptTrigger,
@@ -22,9 +22,12 @@ from integrations.models import (
     WebhookAttempt,
     WebhookEvent,
 )
+from integrations.webhooks.access import FETCH_SECONDS, AccessTokens
 from integrations.webhooks.classify import Fate, Verdict, judge
+from integrations.webhooks.condition import Tally, note
 from integrations.webhooks.courier import Courier, Parcel, Reply
 from integrations.webhooks.plan import EndpointPlan, Prepared
+from integrations.webhooks.shown import mask_body, mask_headers
 from integrations.work import Again, Dead, Done, Outcome, finish, safe_error
 
 ERROR_LENGTH = 500
@@ -61,6 +64,8 @@ def send_now(event: WebhookEvent, *, trigger: AttemptTrigger) -> WebhookAttempt:
     with transaction.atomic():
         attempt = _append(event, tried, trigger)
         _settle(event, verdict, is_test=trigger == AttemptTrigger.TEST)
+        if trigger != AttemptTrigger.TEST:
+            note(event.endpoint_id, _tally(tried, verdict))
     return attempt
 
 
@@ -72,11 +77,25 @@ def _try(event: WebhookEvent) -> Tried:
         return Tried(AttemptOutcome.CONFIGURATION, safe_error(error.message))
     headers = list(prepared.headers)
     if plan.needs_token:
-        token = wait_for_token(plan, seconds=plan.timeout)
-        if not token:
-            return Tried(AttemptOutcome.AUTH, "No access token was given in time.")
+        try:
+            token = _wait_for_token(plan)
+        except IntegrationError as error:
+            return Tried(AttemptOutcome.AUTH, safe_error(error.message))
         headers.append(f"Authorization: Bearer {token}")
     return _post(event, plan, prepared, headers)
+
+
+def _wait_for_token(plan: EndpointPlan) -> str:
+    tokens, end = AccessTokens(), time.monotonic() + FETCH_SECONDS
+    try:
+        while not (token := tokens.get(plan)):
+            if time.monotonic() > end:
+                text = "No access token: the token server did not answer in time."
+                raise TransportError(text, sent=False)
+            time.sleep(0.02)
+        return token
+    finally:
+        tokens.close()
 
 
 def _post(event: WebhookEvent, plan: EndpointPlan, prepared: Prepared, headers: list[str]) -> Tried:
@@ -124,6 +143,14 @@ def _settle(event: WebhookEvent, verdict: Verdict, *, is_test: bool) -> None:
     if status == DeliveryStatus.DELIVERED:
         changes["delivered_at"] = Now()
     WebhookEvent.objects.filter(pk=event.pk).update(updated_at=Now(), **changes)
+
+
+def _tally(tried: Tried, verdict: Verdict) -> Tally:
+    is_delivered = verdict.fate == Fate.DELIVERED
+    return Tally(
+        successes=int(is_delivered), failures=int(not is_delivered), last_status=tried.status,
+        last_error=verdict.error, is_gone=verdict.is_gone, started_at=tried.started_at,
+    )  # fmt: skip
 
 
 def _meaning(verdict: Verdict, *, is_test: bool) -> tuple[DeliveryStatus, Outcome]:

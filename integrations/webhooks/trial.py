@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 
-from integrations.events.fan_out import fan_out
+from integrations.events.encoding import encode
+from integrations.events.fan_out import Outgoing, fan_out
 from integrations.models import (
     AttemptOutcome,
     AttemptTrigger,
@@ -19,10 +21,10 @@ from integrations.models import (
     current_actor,
     name_actor,
 )
+from integrations.webhooks.event_types import TEST
 from integrations.webhooks.single import send_now
 from integrations.work import lease_expressions
 
-TEST_TYPE = "webhook.test"
 # Seconds that the row is ours: longer than any endpoint's limit and the name lookup before it.
 LEASE = 120.0
 _LABELS = dict(AttemptOutcome.choices)
@@ -52,13 +54,14 @@ def _store(endpoint: WebhookEndpoint, actor: Any) -> WebhookEvent:
     with transaction.atomic(durable=True), acting_as(actor):
         user = current_actor()
         payload = {
-            "endpoint": endpoint.pk,
-            "name": endpoint.name,
+            "endpoint_id": endpoint.pk,
+            "message": "A test of BengoERP Integrations. Nothing happened.",
+            "sent_at": timezone.now().isoformat(),
             "requested_by": name_actor(user) if user else "system",
-            "requested_at": timezone.now().isoformat(),
         }
-        message = fan_out(TEST_TYPE, payload, business=endpoint.business, only_endpoint=endpoint)
-        event = WebhookEvent.objects.get(message=message, endpoint=endpoint)
+        test = Outgoing(uuid.uuid4(), TEST, endpoint.business, timezone.now(), encode(payload))
+        fan_out([test], only_endpoint=endpoint)
+        event = WebhookEvent.objects.get(message__event_id=test.event_id)
         claim = lease_expressions(LEASE)
         WebhookEvent.objects.filter(pk=event.pk).update(is_manual=True, **claim)
         AuditEntry.objects.record(
