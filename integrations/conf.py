@@ -189,7 +189,7 @@ class HubSettings:
         "INTEGRATIONS_WEBHOOK_BODY_DAYS",
         30,
         int,
-        "Age at which the bodies of webhooks go; also, how long a switched-off endpoint is kept for.",
+        "Age at which bodies of webhooks go, and what an endpoint held that is off is given up.",
     )
     webhook_attempt_days = Setting(
         "INTEGRATIONS_WEBHOOK_ATTEMPT_DAYS", 90, int, "Age at which attempts of webhooks go."

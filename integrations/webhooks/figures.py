@@ -47,14 +47,13 @@ def count_states(endpoints: QuerySet[WebhookEndpoint]) -> dict[str, int]:
     is_open = Q(lane__open_until__gt=now)
     is_failing = Q(lane__failing_since__isnull=False)
     running = is_on & Q(is_paused=False)
-    reasons: Iterable[DisabledReason] = (DisabledReason.GONE, DisabledReason.FAILING)
-    by_system = {f"off_{why.value}": Q(is_active=False, disabled_reason=why) for why in reasons}
+    by_system = {f"off_{why.value}": Q(is_active=False, disabled_reason=why) for why in _BY_SYSTEM}
     wanted = {
         "active": running & ~(is_open | is_failing),
         "failing": running & is_failing & ~is_open,
         "breaker_open": running & is_open,
         "paused": is_on & Q(is_paused=True),
         **by_system,
-        "off_by_hand": Q(is_active=False) & ~Q(disabled_reason__in=list(reasons)),
+        "off_by_hand": Q(is_active=False) & ~Q(disabled_reason__in=_BY_SYSTEM),
     }
     return endpoints.aggregate(**{name: Count("pk", filter=q) for name, q in wanted.items()})

@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from django.db import IntegrityError, router, transaction
@@ -106,7 +107,7 @@ def _walk(run: Run, rows: QuerySet[Any], column: str, before: datetime, work: Ba
         found = list(rows.filter(pk__gt=last).order_by("pk").values_list("pk", column)[:BATCH])
         keys = [pk for pk, instant in found if instant < before]
         if keys:
-            gone += run.batch(lambda keys=keys: work(keys))
+            gone += run.batch(partial(work, keys))
         if len(found) < BATCH or len(keys) < len(found):
             break
         last = keys[-1]
@@ -139,11 +140,18 @@ def _give_up(run: Run, before: datetime) -> int:
         waiting = WebhookEvent.objects.filter(endpoint=endpoint, next_attempt_at__lt=before)
         waiting = waiting.exclude(work_state=WorkState.LEASED).order_by("next_attempt_at")
         error = f"Given up by retention: the endpoint was off, {why_off(endpoint)}."
-        while not run.is_over:
-            keys = list(waiting.values_list("pk", flat=True)[:BATCH])
-            if not keys:
-                break
-            gone += run.batch(lambda keys=keys: _end(waiting.order_by().filter(pk__in=keys), error))
+        gone += _give_up_all(run, waiting, error)
+    return gone
+
+
+def _give_up_all(run: Run, waiting: QuerySet[WebhookEvent], error: str) -> int:
+    gone = 0
+    while not run.is_over:
+        keys = list(waiting.values_list("pk", flat=True)[:BATCH])
+        if not keys:
+            break
+        rows = waiting.order_by().filter(pk__in=keys, endpoint__is_active=False)
+        gone += run.batch(partial(_end, rows, error))
     return gone
 
 
@@ -163,7 +171,7 @@ def _drop_bodies(run: Run, before: datetime) -> int:
         if not found:
             break
         keys = [pk for pk, _ in found]
-        gone += run.batch(lambda keys=keys: _empty(keys))
+        gone += run.batch(partial(_empty, keys))
         pk, instant = found[-1]
         # Past those that something waits for, which keep their bodies.
         rest = having.filter(created_at__gte=instant).exclude(created_at=instant, pk__lte=pk)

@@ -57,8 +57,8 @@ def make_delivery(
     """A delivery with the state of work that fits its status; `days` makes it that old."""
     days = values.pop("days", 0)
     message = values.pop("message", None) or make_message(
-        values.pop("event_type", "invoice.paid"), business=values.pop("business", endpoint.business),
-        days=days,
+        values.pop("event_type", "invoice.paid"),
+        business=values.pop("business", endpoint.business), days=days,
     )  # fmt: skip
     states = {
         DeliveryStatus.DELIVERED: {"work_state": WorkState.DONE, "next_attempt_at": None},
