@@ -179,7 +179,8 @@ def _is_late(case: _Case) -> bool:
 def _last_error(lane: WebhookLane | None) -> str:
     if lane is None or not (lane.last_error or lane.last_status):
         return ""
-    return f" The last answer: {lane.last_error or f'status {lane.last_status}'}."
+    text = lane.last_error.rstrip(".") or f"status {lane.last_status}"
+    return f" The last answer: {text}."
 
 
 def switchers_of(endpoints: Iterable[WebhookEndpoint]) -> dict[int, str]:

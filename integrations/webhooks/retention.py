@@ -123,7 +123,7 @@ def _remove_from(model: type[Model]) -> Batch:
 
 def _raw_delete(rows: QuerySet[Any]) -> int:
     """One DELETE: no objects, no cascade, no signals. Whoever calls it has seen to the children."""
-    return int(rows.order_by()._raw_delete(using=router.db_for_write(rows.model)))  # type: ignore[attr-defined]
+    return int(rows.order_by()._raw_delete(using=router.db_for_write(rows.model)) or 0)  # type: ignore[attr-defined]
 
 
 def _locked(rows: QuerySet[Any]) -> list[int]:
@@ -151,7 +151,11 @@ def _give_up_all(run: Run, waiting: QuerySet[WebhookEvent], error: str) -> int:
         if not keys:
             break
         rows = waiting.order_by().filter(pk__in=keys, endpoint__is_active=False)
-        gone += run.batch(partial(_end, rows, error))
+        ended = run.batch(partial(_end, rows, error))
+        gone += ended
+        if not ended:
+            # Somebody switched it on meanwhile.
+            break
     return gone
 
 

@@ -7,6 +7,7 @@ from argparse import ArgumentParser
 from datetime import datetime
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
@@ -54,12 +55,12 @@ class Command(BaseCommand):
         if options["json"]:
             self.stdout.write(json.dumps(_as_json(told), indent=2))
             return
-        more = "more than " if told.waiting_is_more else ""
-        self.stdout.write(f"Waiting: {more}{told.waiting:,}. Dead letters: "
-                          f"{'more than ' if told.dead_is_more else ''}{told.dead:,}.")  # fmt: skip
-        recent = told.recent
-        self.stdout.write(f"Last {status.MINUTES} minutes: {recent.delivered:,} delivered, "
-                          f"{recent.failed:,} failed{' or more' if recent.is_more else ''}.")  # fmt: skip
+        waiting = _bounded(told.waiting, is_more=told.waiting_is_more)
+        dead = _bounded(told.dead, is_more=told.dead_is_more)
+        self.stdout.write(f"Waiting: {waiting}. Dead letters: {dead}.")
+        recent, rest = told.recent, " or more" if told.recent.is_more else ""
+        self.stdout.write(f"Last {status.MINUTES} minutes: {recent.delivered:,}{rest} delivered, "
+                          f"{recent.failed:,}{rest} failed.")  # fmt: skip
         for row in told.rows:
             self._print(row)
         if not told.rows:
@@ -111,12 +112,8 @@ class Command(BaseCommand):
     def _do_cancel(self, options: dict[str, Any]) -> None:
         try:
             row = WebhookReplay.objects.get(public_id=options["replay"])
-        except (WebhookReplay.DoesNotExist, ValueError, TypeError):
+        except (WebhookReplay.DoesNotExist, ValidationError):
             raise CommandError("There is no such replay.") from None
-        except Exception as error:
-            if type(error).__name__ == "ValidationError":
-                raise CommandError("There is no such replay.") from None
-            raise
         row = replay.cancel_replay(row, actor=None)
         self.stdout.write(f"Cancelled. {row.done:,} of {row.total:,} were due already.")
 
@@ -169,6 +166,10 @@ def _filter(options: dict[str, Any]) -> replay.ReplayFilter:
         event_type=options["event_type"], since=options["since"],
         includes_missed=options["missed"], **limits,
     )  # fmt: skip
+
+
+def _bounded(count: int, *, is_more: bool) -> str:
+    return f"more than {count:,}" if is_more else f"{count:,}"
 
 
 def _as_json(told: status.Overview) -> dict[str, Any]:
