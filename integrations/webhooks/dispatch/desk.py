@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import threading
 from collections import OrderedDict
-from datetime import datetime
+from dataclasses import dataclass
 
+from integrations.exceptions import IntegrationError
 from integrations.models import WebhookEndpoint
 from integrations.webhooks.access import AccessTokens
 from integrations.webhooks.courier import Courier
@@ -16,6 +17,15 @@ from integrations.webhooks.plan import EndpointPlan
 REMEMBERED = 5000
 
 
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """An endpoint and its plan; without one, why it can't be sent to."""
+
+    endpoint: WebhookEndpoint
+    plan: EndpointPlan | None
+    error: str = ""
+
+
 class Desk:
     """Of one thread in one process."""
 
@@ -23,7 +33,7 @@ class Desk:
         self.pid = os.getpid()
         self.courier = Courier()
         self.tokens = AccessTokens()
-        self._plans: OrderedDict[int, tuple[datetime, EndpointPlan]] = OrderedDict()
+        self._plans: OrderedDict[int, Planned] = OrderedDict()
         self._healths: OrderedDict[int, Health] = OrderedDict()
 
     def health(self, endpoint_id: int) -> Health:
@@ -34,17 +44,20 @@ class Desk:
             self._healths.popitem(last=False)
         return found
 
-    def plan(self, endpoint: WebhookEndpoint) -> EndpointPlan:
-        """The endpoint's plan, loaded again after a change. Queries; raises IntegrationError."""
+    def plan(self, endpoint: WebhookEndpoint) -> Planned:
+        """The endpoint's plan, loaded again after a change. Queries; raises django.db.Error."""
         known = self._plans.get(endpoint.pk)
-        if known is not None and known[0] == endpoint.updated_at:
-            return known[1]
-        plan = EndpointPlan.load(endpoint)
-        self._plans[endpoint.pk] = (endpoint.updated_at, plan)
+        if known is not None and known.endpoint.updated_at == endpoint.updated_at:
+            return known
+        try:
+            planned = Planned(endpoint, EndpointPlan.load(endpoint))
+        except IntegrationError as error:
+            return Planned(endpoint, None, error.message)
+        self._plans[endpoint.pk] = planned
         self._plans.move_to_end(endpoint.pk)
         if len(self._plans) > REMEMBERED:
             self._plans.popitem(last=False)
-        return plan
+        return planned
 
     def close(self) -> None:
         """Drop the connections."""

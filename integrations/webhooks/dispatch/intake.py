@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -148,11 +148,13 @@ class Intake:
         """Lengthen the lanes' leases; those that are still ours, and the new end."""
         return renew_lanes(self.queue, endpoint_ids, token=self.token)
 
-    def endpoints(self, endpoint_ids: Sequence[int]) -> dict[int, tuple[datetime, bool]]:
-        """When each was changed, and whether it may be sent to; those that exist."""
-        rows = WebhookEndpoint.objects.filter(pk__in=endpoint_ids)
-        found = rows.values_list("pk", "updated_at", "is_active", "is_paused")
-        return {pk: (at, is_active and not is_paused) for pk, at, is_active, is_paused in found}
+    def changed(self, known: Mapping[int, datetime | None]) -> tuple[set[int], list[WebhookEndpoint]]:
+        """Of endpoints and when each was changed: those not to be sent to now, and the changed."""
+        rows = WebhookEndpoint.objects.filter(pk__in=list(known), is_active=True, is_paused=False)
+        found = dict(rows.values_list("pk", "updated_at"))
+        changed = [pk for pk, at in found.items() if at != known[pk]]
+        fresh = list(WebhookEndpoint.objects.filter(pk__in=changed)) if changed else []
+        return set(known) - set(found), fresh
 
     def give_back(self, rows: Sequence[Delivery]) -> None:
         """Make rows due that were not sent, as if they had never been claimed."""

@@ -79,6 +79,12 @@ class Result:
         self.response_body: str = values.get("response_body", "")
         self.received: int = values.get("received", 0)
 
+    @property
+    def latency(self) -> float:
+        """Seconds from publishing to the end of the try."""
+        end = self.started_at + self.duration_ms / 1000
+        return max(0.0, end - self.delivery.created_at.timestamp())
+
 
 @dataclass(slots=True)
 class LaneChange:
@@ -107,6 +113,17 @@ class Score:
     is_gone: bool = False
     started_at: float = 0.0
 
+    def after(self, earlier: Score) -> Score:
+        """Both together, this one being the later."""
+        return Score(
+            successes=earlier.successes + self.successes,
+            failures=earlier.failures + self.failures,
+            last_status=self.last_status,
+            last_error=self.last_error,
+            is_gone=earlier.is_gone or self.is_gone,
+            started_at=self.started_at,
+        )
+
 
 @dataclass(slots=True)
 class Batch:
@@ -115,6 +132,7 @@ class Batch:
     results: list[Result] = field(default_factory=list)
     lanes: list[LaneChange] = field(default_factory=list)
     scores: dict[int, Score] = field(default_factory=dict)
+    is_bare: bool = False
 
     def __bool__(self) -> bool:
         return bool(self.results or self.lanes or self.scores)

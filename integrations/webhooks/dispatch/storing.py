@@ -76,6 +76,16 @@ def store(batch: Batch, connection: BaseDatabaseWrapper) -> None:
             _store_lane(change)
 
 
+def store_bare(batch: Batch, connection: BaseDatabaseWrapper) -> None:
+    """Store each result by itself, without what the receiver answered. Raises django.db.Error."""
+    for result in batch.results:
+        result.response_body, result.response_headers = "", "{}"
+        with transaction.atomic(using=connection.alias):
+            store_results([result], connection)
+    batch.results.clear()
+    store(batch, connection)
+
+
 def store_results(results: Sequence[Result], connection: BaseDatabaseWrapper) -> None:
     """The rows of the tries and of their deliveries, in the order of the latter's keys."""
     ordered = sorted(results, key=lambda result: result.delivery.id)

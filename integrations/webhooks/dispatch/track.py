@@ -7,6 +7,7 @@ try is burned. Then one delivery is the probe; any answer that is not unwell clo
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from integrations.webhooks.dispatch.pace import Pace
 from integrations.webhooks.dispatch.records import Delivery, LaneChange, Result, Score
 
 if TYPE_CHECKING:
+    from integrations.models import WebhookEndpoint
     from integrations.webhooks.plan import EndpointPlan
 
 FAILURES_TO_OPEN = 5
@@ -87,6 +89,7 @@ class Track:
         self.waiting_bytes = 0
         self.in_flight = 0
         self.is_queued = False  # in the ring of those that can send
+        self.is_delayed = False  # a timer will put it there
         self.is_claiming = False
         self.is_empty = False  # the last claim found fewer rows than it asked for
         self.is_leaving = False
@@ -95,6 +98,7 @@ class Track:
         self.noted_at = 0.0
         self.want = FIRST_WANT
         self.claimed_at = 0.0
+        self.idle_since = now
         self.blocked_until = 0.0  # the breaker, or a pause that the receiver asked for
         self.score = Score()
         self.was_failing = True  # until a success is told, so that the first one is
@@ -105,6 +109,19 @@ class Track:
         if self.is_ordered or self.health.is_half_open:
             return 1
         return max(1, min(self.max_concurrency, self.health.window))
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing waits, is under way or is being fetched, and nothing more was due."""
+        return self.is_empty and not (self.waiting or self.in_flight or self.is_claiming)
+
+    def configure(self, endpoint: WebhookEndpoint, plan: EndpointPlan) -> None:
+        """Take over what the endpoint says now."""
+        self.plan = plan
+        self.updated_at = endpoint.updated_at
+        self.is_ordered = endpoint.is_ordered
+        self.max_concurrency = endpoint.max_concurrency
+        self.health.pace.rate = endpoint.rate_per_second
 
     def wanted(self, now: float, room: int) -> int:
         """How many rows to claim now; `room` is this lane's share of all that may wait."""
@@ -162,6 +179,12 @@ class Track:
         self.is_news |= verdict.is_gone or is_success == self.was_failing
         pause = now + verdict.pause if verdict.pause >= 1 else 0.0
         self.blocked_until = max(self.health.open_until, min(pause, now + LONGEST_PAUSE))
+
+    def cannot(self, error: str) -> None:
+        """It can't be sent to as it is configured; no try was made."""
+        self.score.failures += 1
+        self.score.last_error, self.score.started_at = error, time.time()
+        self.is_news = True
 
     def tell(self, now: float) -> Score | None:
         """The score, where it is news or a second old; None where it may wait."""
