@@ -184,10 +184,12 @@ WRONG = {
         says(b"HTTP/1.1 410 Gone\r\nContent-Length: 0\r\n\r\n"), HTTP_ERROR, 410, "Answered 410.",
     ),
     "answers 101": (
-        says(b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n"), None, None, "",
+        says(b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n"), None, None,
+        "",
     ),
     "answers 100, 103 and 200": (
-        says(b"HTTP/1.1 100 C\r\n\r\nHTTP/1.1 103 E\r\nX-A: early\r\n\r\n" + OK), DELIVERED, 200, "",
+        says(b"HTTP/1.1 100 C\r\n\r\nHTTP/1.1 103 E\r\nX-A: early\r\n\r\n" + OK), DELIVERED, 200,
+        "",
     ),
     "answers 103 and 500": (
         says(b"HTTP/1.1 103 E\r\n\r\n" + FAILED + b"Content-Length: 0\r\n\r\n"), HTTP_ERROR, 500,
@@ -328,10 +330,9 @@ from integrations.webhooks.courier import Courier, Parcel
 
 courier = Courier()
 def run(times):
-    replies = []
     for place in places:
         for _ in range(times):
-            courier.send(Parcel(place, f"http://{place}/", [], b"{}", timeout=1.0))
+            courier.send(Parcel(place, f"http://{place}/", [], b"{}", timeout=0.6))
     while courier.in_flight:
         for reply in courier.collect(1):
             assert reply.status in (200, None), reply
@@ -342,7 +343,7 @@ def size():
 
 run(5)
 before = size()
-for _ in range(4):
+for _ in range(3):
     run(5)
 print(size() - before)
 """
@@ -368,5 +369,5 @@ def test_200_megabytes_floods_and_drips_take_no_memory():
         receiver.stop()
     assert done.returncode == 0, done.stderr[-2000:]
     assert int(re.findall(r"-?\d+", done.stdout)[-1]) < 5_000, "KiB"
-    # 25 times 200 MB were offered.
-    assert receivers[0].sent < 25 * 20_000_000
+    # 20 times 200 MB were offered.
+    assert receivers[0].sent < 20 * 20_000_000
