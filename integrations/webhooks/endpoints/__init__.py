@@ -9,7 +9,7 @@ from integrations.webhooks.endpoints.changes import (
     update_endpoint,
 )
 from integrations.webhooks.endpoints.headers import read_headers
-from integrations.webhooks.endpoints.removal import delete_endpoint
+from integrations.webhooks.endpoints.removal import delete_endpoint, purge_deleted
 from integrations.webhooks.endpoints.switches import disable, enable, pause, resume
 from integrations.webhooks.endpoints.validation import clean_endpoint
 
@@ -24,6 +24,7 @@ __all__ = [
     "enable",
     "look_up_of",
     "pause",
+    "purge_deleted",
     "read_headers",
     "resume",
     "update_endpoint",
