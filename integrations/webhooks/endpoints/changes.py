@@ -23,11 +23,12 @@ from integrations.models import (
     WebhookLane,
     acting_as,
 )
+from integrations.webhooks import condition
 from integrations.webhooks.endpoints.addresses import check_address, look_up
 from integrations.webhooks.endpoints.headers import write_headers
 from integrations.webhooks.endpoints.switches import QUEUE, apply_switches
 from integrations.webhooks.endpoints.validation import clean_endpoint
-from integrations.webhooks.secrets import give_secret
+from integrations.webhooks.secrets import MOST_FORMER, give_secret
 from integrations.webhooks.signing import SECRET_PREFIX, decode_secret
 from integrations.work import ring
 
@@ -118,7 +119,10 @@ def update_endpoint(
     if warnings is None:
         found += look_up_of(endpoint, values)
     with acting_as(actor), transaction.atomic():
-        row = WebhookEndpoint.objects.select_for_update().get(pk=endpoint.pk)
+        if values.get("is_active"):
+            # The lane first, as those do who note how an endpoint fares.
+            WebhookLane.objects.select_for_update(no_key=True).filter(pk=endpoint.pk).first()
+        row = WebhookEndpoint.objects.select_for_update(no_key=True).get(pk=endpoint.pk)
         before = copy(row)
         _assign(row, values)
         require_business(row, actor, scope)
@@ -181,6 +185,11 @@ def _assign_secret(endpoint: WebhookEndpoint, value: Any) -> None:
 
 
 def _keep_former(before: WebhookEndpoint) -> None:
+    formers = before.former_secrets.filter(
+        kind=SigningKind.SYMMETRIC, expires_at__gt=timezone.now()
+    )
+    if formers.count() >= MOST_FORMER:
+        raise InvalidInput("secret", f"{MOST_FORMER} former ones still sign: wait for one to end")
     WebhookFormerSecret.objects.create(
         endpoint=before,
         kind=SigningKind.SYMMETRIC,
@@ -194,7 +203,7 @@ def _store(row: WebhookEndpoint, before: WebhookEndpoint) -> list[str]:
     changes = [name for name in FIELDS if getattr(row, name) != getattr(before, name)]
     if before.secret and row.secret != before.secret:
         _keep_former(before)
-    apply_switches(row, before)
+    is_switched_on = apply_switches(row, before)
     give_secret(row)
     differing = [
         each.attname
@@ -203,9 +212,13 @@ def _store(row: WebhookEndpoint, before: WebhookEndpoint) -> list[str]:
     ]
     if differing:
         row.save(update_fields=[*differing, "updated_at"])
-    if changes:
+    told = [name for name in changes if not (is_switched_on and name == "is_active")]
+    if told:
         AuditEntry.objects.record(
-            "webhook_endpoint.changed", target=row, business=row.business, fields=changes
+            "webhook_endpoint.changed", target=row, business=row.business, fields=told
         )
+    if is_switched_on:
+        condition.enable(row)
+    if changes:
         ring(QUEUE)
     return changes

@@ -44,21 +44,25 @@ def enable(endpoint: WebhookEndpoint, *, actor: Any = None) -> list[str]:
     """
     warnings = look_up_new(endpoint, None)
     warnings += clean_endpoint(endpoint, before=endpoint, is_looking_up=False)
-    _move(endpoint, actor, "enabled", lambda row: not row.is_active, condition.enable)
-    ring(QUEUE)
+    with acting_as(actor):
+        condition.enable(endpoint)
     return warnings
 
 
-def apply_switches(row: WebhookEndpoint, before: WebhookEndpoint | None) -> None:
-    """Let `is_active` and `is_paused` of a row that is being saved mean what the functions do."""
+def apply_switches(row: WebhookEndpoint, before: WebhookEndpoint | None) -> bool:
+    """Let `is_active` and `is_paused` of a row that is being saved mean what the functions do.
+
+    True where it is to be switched on: that is `condition.enable`'s, once the rest is saved.
+    """
     if row.is_paused != (before is not None and before.is_paused):
         (_set_paused if row.is_paused else _set_resumed)(row)
     if row.is_active == (before is None or before.is_active):
-        return
+        return False
     if row.is_active:
-        condition.enable(row)
-    else:
-        _set_disabled(row)
+        row.is_active = False
+        return True
+    _set_disabled(row)
+    return False
 
 
 def _move(
@@ -70,7 +74,7 @@ def _move(
 ) -> None:
     """Change a row as it is stored now and say so in the trail; a second time does nothing."""
     with acting_as(actor), transaction.atomic():
-        row = WebhookEndpoint.objects.select_for_update().get(pk=endpoint.pk)
+        row = WebhookEndpoint.objects.select_for_update(no_key=True).get(pk=endpoint.pk)
         if is_wanted(row):
             change(row)
             row.save(update_fields=[*_STATE, "updated_at"])
