@@ -211,7 +211,7 @@ def test_only_what_is_given_is_changed_and_told() -> None:
     assert row.name == "New"
     assert row.password.reveal() == planted("posted secret")
     entry = AuditEntry.objects.get()
-    assert (entry.action, entry.fields) == ("webhook_endpoint.changed", ["name"])
+    assert (entry.action, entry.fields) == ("webhook_endpoint.updated", ["name"])
     endpoints.update_endpoint(row, {"name": "New"})
     assert AuditEntry.objects.count() == 1
 

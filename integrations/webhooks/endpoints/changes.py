@@ -215,7 +215,7 @@ def _store(row: WebhookEndpoint, before: WebhookEndpoint) -> list[str]:
     told = [name for name in changes if not (is_switched_on and name == "is_active")]
     if told:
         AuditEntry.objects.record(
-            "webhook_endpoint.changed", target=row, business=row.business, fields=told
+            "webhook_endpoint.updated", target=row, business=row.business, fields=told
         )
     if is_switched_on:
         condition.enable(row)
