@@ -162,6 +162,7 @@ def test_a_name_that_is_not_known_yet_is_taken_with_a_warning() -> None:
         ({"auth": "basic", "username": "a:b", "password": "p"}, "username"),
         ({"username": "hub"}, "username"),
         ({"password": "p"}, "password"),
+        ({"auth": "basic", "username": "a", "password": "a\nb"}, "password"),
         ({"auth": "oauth2"}, "token_url"),
         ({"auth": "oauth2", "token_url": URL, "client_id": "a"}, "client_secret"),
         ({"auth": "basic", "username": "a", "password": "p", "client_id": "a"}, "client_id"),

@@ -38,6 +38,8 @@ def check_credentials(endpoint: WebhookEndpoint, before: WebhookEndpoint | None)
         setattr(endpoint, name, "")
     if ":" in endpoint.username:
         raise InvalidInput("username", "must not hold a colon")
+    if any(mark < " " or mark == "\x7f" for mark in endpoint.password.reveal()):
+        raise InvalidInput("password", "must not hold control characters")
     is_removed = (
         before is not None and before.client_certificate and not endpoint.client_certificate
     )

@@ -43,8 +43,8 @@ def clean_endpoint(
     check_event_patterns(endpoint.event_types)
     check_credentials(endpoint, before)
     bind_secrets(endpoint, before)
-    if endpoint.static_headers:
-        _check_headers(endpoint)
+    is_authorized = endpoint.auth != EndpointAuth.NONE
+    read_headers(endpoint.static_headers.reveal(), is_authorized=is_authorized)
     warnings = [
         check_pair(endpoint.client_certificate, endpoint.client_key.reveal(), now=timezone.now()),
         *(look_up_new(endpoint, before) if is_looking_up else ()),
@@ -118,10 +118,3 @@ def _check_owner(endpoint: WebhookEndpoint, before: WebhookEndpoint | None) -> N
         if before is not None and getattr(endpoint, name) != getattr(before, name):
             # What it was sent until now would be shown to whom it belongs from now on.
             raise InvalidInput(name, "can't be changed: make another endpoint")
-
-
-def _check_headers(endpoint: WebhookEndpoint) -> None:
-    found = read_headers(endpoint.static_headers.reveal())
-    if endpoint.auth != EndpointAuth.NONE and "authorization" in {name.lower() for name in found}:
-        told = f"must leave Authorization to the hub where auth is {endpoint.auth}"
-        raise InvalidInput("static_headers", told)
