@@ -185,6 +185,27 @@ class HubSettings:
     retention_days = Setting(
         "INTEGRATIONS_RETENTION_DAYS", 90, int, "Age at which finished rows are deleted."
     )
+    webhook_body_days = Setting(
+        "INTEGRATIONS_WEBHOOK_BODY_DAYS",
+        30,
+        int,
+        "Age at which bodies of webhooks go, and what an endpoint held that is off is given up.",
+    )
+    webhook_attempt_days = Setting(
+        "INTEGRATIONS_WEBHOOK_ATTEMPT_DAYS", 90, int, "Age at which attempts of webhooks go."
+    )
+    webhook_delivery_days = Setting(
+        "INTEGRATIONS_WEBHOOK_DELIVERY_DAYS",
+        90,
+        int,
+        "Age at which finished deliveries of webhooks go, and messages without any.",
+    )
+    webhook_replays_per_hour = Setting(
+        "INTEGRATIONS_WEBHOOK_REPLAYS_PER_HOUR",
+        20,
+        int,
+        "Replays of many deliveries that a business may start in an hour.",
+    )
     pull_seconds = Setting(
         "INTEGRATIONS_PULL_SECONDS",
         600.0,
