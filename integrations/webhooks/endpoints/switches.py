@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.db import transaction
@@ -36,17 +36,20 @@ def disable(endpoint: WebhookEndpoint, *, actor: Any = None) -> None:
     _move(endpoint, actor, "disabled", is_wanted, _set_disabled)
 
 
-def enable(endpoint: WebhookEndpoint, *, actor: Any = None) -> list[str]:
+def enable(
+    endpoint: WebhookEndpoint, *, actor: Any = None, warnings: Sequence[str] | None = None
+) -> list[str]:
     """Switch on again, with a fresh start and a time in which failures don't switch it off.
 
-    Returns the warnings of `clean_endpoint`. Raises InvalidInput where it can't be sent to as it
+    Returns the warnings of `clean_endpoint`; `warnings` are those of `look_up_new`, where the
+    caller has looked the names up already. Raises InvalidInput where it can't be sent to as it
     is: an address that is not allowed any more, a certificate that has ended.
     """
-    warnings = look_up_new(endpoint, None)
-    warnings += clean_endpoint(endpoint, before=endpoint, is_looking_up=False)
+    found = list(look_up_new(endpoint, None) if warnings is None else warnings)
+    found += clean_endpoint(endpoint, before=endpoint, is_looking_up=False)
     with acting_as(actor):
         condition.enable(endpoint)
-    return warnings
+    return found
 
 
 def apply_switches(row: WebhookEndpoint, before: WebhookEndpoint | None) -> bool:
