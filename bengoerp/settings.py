@@ -351,6 +351,10 @@ SPECTACULAR_SETTINGS = {
         "QueryStateEnum": "integrations.models.QueryState",
         "C2BRegistrationStateEnum": "integrations.models.RegistrationState",
         "ExpectationStateEnum": "integrations.models.ExpectationState",
+        "DeliveryStatusEnum": "integrations.models.DeliveryStatus",
+        "ReplayStateEnum": "integrations.models.ReplayState",
+        "SigningKindEnum": "integrations.models.SigningKind",
+        "KindEnum": "integrations.models.QueryKind",
     },
 }
 
