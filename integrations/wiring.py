@@ -58,9 +58,8 @@ from integrations.payments.balance_refresh import refresh_balances
 from integrations.payments.batches import approval as batch_approval
 from integrations.payments.batches import run as batch_run
 from integrations.payments.statements import compare, daily, open_items
-from integrations.webhooks import dispatch
+from integrations.webhooks import dispatch, replay_run
 from integrations.webhooks import event_types as webhook_events
-from integrations.webhooks import replay_run
 from integrations.webhooks.retention import purge_webhooks
 
 # Short pauses for what is only waiting for its other half, long ones for a broken listener.
