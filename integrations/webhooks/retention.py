@@ -169,16 +169,16 @@ def _end(rows: QuerySet[WebhookEvent], error: str) -> int:
 def _drop_bodies(run: Run, before: datetime) -> int:
     """Bodies of messages that nothing waits for, from an index of those that have one."""
     having = WebhookMessage.objects.filter(body__isnull=False, created_at__lt=before)
-    gone, rest = 0, having
+    oldest = having.order_by("created_at", "pk").values_list("pk", flat=True)
+    gone = kept = 0
     while not run.is_over:
-        found = list(rest.order_by("created_at", "pk").values_list("pk", "created_at")[:BATCH])
-        if not found:
+        # Past those that something waits for: they stay in the index, the others leave it.
+        keys = list(oldest[kept : kept + BATCH])
+        if not keys:
             break
-        keys = [pk for pk, _ in found]
-        gone += run.batch(partial(_empty, keys))
-        pk, instant = found[-1]
-        # Past those that something waits for, which keep their bodies.
-        rest = having.filter(created_at__gte=instant).exclude(created_at=instant, pk__lte=pk)
+        emptied = run.batch(partial(_empty, keys))
+        gone += emptied
+        kept += len(keys) - emptied
     return gone
 
 

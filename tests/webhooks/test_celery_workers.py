@@ -29,6 +29,13 @@ pytestmark = [
 ENDPOINTS, EVENTS = 8, 10
 
 
+class ProductCluster(Cluster):
+    """With the product's own queues instead of those of the tests of durable work."""
+
+    def environment(self) -> dict[str, str]:
+        return {**super().environment(), "WORK_TEST_QUEUES": ""}
+
+
 @pytest.fixture
 def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[LoopbackServer]:
     server = LoopbackServer(answer(200))
@@ -40,7 +47,7 @@ def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[LoopbackServer]:
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[Cluster]:
     require_rabbitmq()
-    made = Cluster(AMQP_URL, tmp_path)
+    made = ProductCluster(AMQP_URL, tmp_path)
     yield made
     made.stop()
     with kombu.Connection(AMQP_URL) as connection:
