@@ -28,6 +28,7 @@ from integrations.models import (
     WebhookMessage,
     WebhookReplay,
 )
+from integrations.webhooks.secrets import drop_expired
 from integrations.webhooks.words import why_off
 from integrations.work import WorkState
 
@@ -93,6 +94,7 @@ def purge_webhooks(run: Run | None = None) -> dict[str, int]:
         "deliveries": _walk(run, WebhookEvent.objects.all(), "created_at", old, _remove_deliveries),
         "messages": _walk(run, WebhookMessage.objects.all(), "created_at", old, _remove_messages),
         "replays": _remove_replays(old),
+        "former_keys": drop_expired(),
     }
 
 

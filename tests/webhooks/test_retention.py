@@ -14,12 +14,13 @@ from integrations.models import (
     WebhookAttempt,
     WebhookEndpoint,
     WebhookEvent,
+    WebhookFormerSecret,
     WebhookMessage,
     WebhookReplay,
 )
 from integrations.webhooks import retention
 from integrations.webhooks.retention import Run, purge_webhooks
-from tests.webhooks.deliveries import make_delivery, make_endpoint, make_message, state_of
+from tests.webhooks.deliveries import SECRET, make_delivery, make_endpoint, make_message, state_of
 
 pytestmark = pytest.mark.django_db
 
@@ -50,6 +51,7 @@ def test_bodies_go_first_then_attempts_then_everything(settings: Any) -> None:
     counts = purge()
     assert counts == {
         "given_up": 0, "bodies": 3, "attempts": 2, "deliveries": 1, "messages": 1, "replays": 0,
+        "former_keys": 0,
     }  # fmt: skip
     left = WebhookEvent.objects.values_list("pk", flat=True)
     assert set(left) == {events[25].pk, events[15].pk, events[5].pk}
@@ -115,6 +117,16 @@ def test_replays_that_ended_go_by_age() -> None:
         WebhookReplay.objects.filter(pk=row.pk).update(created_at=old)
     assert purge()["replays"] == 2
     assert WebhookReplay.objects.get().state == "running"
+
+
+def test_keys_that_sign_no_more_go() -> None:
+    for hours in (-1, 1):
+        WebhookFormerSecret.objects.create(
+            endpoint=make_endpoint(), kind="v1", key=SECRET,
+            expires_at=timezone.now() + timedelta(hours=hours),
+        )  # fmt: skip
+    assert purge()["former_keys"] == 1
+    assert WebhookFormerSecret.objects.get().expires_at > timezone.now()
 
 
 def test_many_batches_pass_over_what_stays(monkeypatch: pytest.MonkeyPatch) -> None:
