@@ -125,7 +125,7 @@ def _remove_from(model: type[Model]) -> Batch:
 
 def _raw_delete(rows: QuerySet[Any]) -> int:
     """One DELETE: no objects, no cascade, no signals. Whoever calls it has seen to the children."""
-    return int(rows.order_by()._raw_delete(using=router.db_for_write(rows.model)) or 0)  # type: ignore[attr-defined]
+    return int(rows.order_by()._raw_delete(using=router.db_for_write(rows.model)) or 0)
 
 
 def _locked(rows: QuerySet[Any]) -> list[int]:
