@@ -34,6 +34,7 @@ from integrations.models import (
     PeriodicLease,
     PullAccount,
     StatementRun,
+    WebhookReplay,
     seal_audit_trail,
     when_settings_change,
 )
@@ -57,7 +58,10 @@ from integrations.payments.balance_refresh import refresh_balances
 from integrations.payments.batches import approval as batch_approval
 from integrations.payments.batches import run as batch_run
 from integrations.payments.statements import compare, daily, open_items
+from integrations.webhooks import dispatch, replay_run
 from integrations.webhooks import event_types as webhook_events
+from integrations.webhooks.endpoints import purge_deleted
+from integrations.webhooks.retention import purge_webhooks
 
 # Short pauses for what is only waiting for its other half, long ones for a broken listener.
 CALLBACK_BACKOFF = (1.0, 2.0, 5.0, 15.0, 60.0, 300.0)
@@ -129,6 +133,7 @@ def _register_queues() -> None:
     deadline = hub_settings.deadline_seconds
     for queue in (*_queues_of_money(deadline), *_queues_of_the_house(deadline)):
         work.register(queue)
+    work.register(dispatch.make_queue())
 
 
 def _queues_of_money(deadline: float) -> tuple[work.Queue[Any], ...]:
@@ -198,6 +203,15 @@ def _queues_of_the_house(deadline: float) -> tuple[work.Queue[Any], ...]:
             backoff=EVENT_BACKOFF,
         ),
         work.Queue(
+            name=replay_run.QUEUE,
+            model=WebhookReplay,
+            handle=replay_run.advance,
+            concurrency=1,
+            deadline_seconds=deadline,
+            max_attempts=100,
+            backoff=ROTATION_BACKOFF,
+        ),
+        work.Queue(
             name=rotation.QUEUE,
             model=KeyRotation,
             handle=rotation.advance,
@@ -214,6 +228,8 @@ def _register_periodic_jobs() -> None:
     work.register_periodic(work.Periodic("seal-audit", 60.0, seal_audit_trail))
     work.register_periodic(work.Periodic("expire-approvals", 60.0, approvals.expire_overdue))
     work.register_periodic(work.Periodic("purge-old-rows", 3600.0, purge_old_rows))
+    work.register_periodic(work.Periodic("purge-webhooks", 900.0, purge_webhooks))
+    work.register_periodic(work.Periodic("purge-deleted-endpoints", 60.0, purge_deleted))
     work.register_periodic(work.Periodic("refresh-balances", 60.0, refresh_balances))
     work.register_periodic(work.Periodic("watch-pulled-accounts", 60.0, pull.watch_accounts))
     work.register_periodic(work.Periodic("compare-yesterday", 3600.0, daily.compare_yesterday))
