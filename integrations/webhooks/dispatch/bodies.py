@@ -74,7 +74,9 @@ def _read_on_postgresql(
         "SELECT id, 'msg_' || replace(event_id::text, '-', ''), event_type, "  # noqa: S608
         f"EXTRACT(EPOCH FROM occurred_at)::float8, body FROM {table} WHERE id = ANY(%s::bigint[])"
     )
-    with Cursor(connection.connection) as cursor:
+    connection.ensure_connection()
+    # Outside its wrapper, so the wrapper would not hear of a broken connection.
+    with connection.wrap_database_errors, Cursor(connection.connection) as cursor:
         cursor.execute(sql, [numbers(pks)], binary=True)
         return [
             (pk, Message(message_id, event_type, datetime.fromtimestamp(at, UTC), _bytes(body)))

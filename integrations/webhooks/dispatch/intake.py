@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.db import Error as DatabaseError
 from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
@@ -26,6 +27,7 @@ _CREATED = {
 
 # Whoever makes an endpoint need not know of lanes; this looks for new ones so often, in seconds.
 MAKING_SECONDS = 1.0
+RETRY_SECONDS = 0.5
 _SENDABLE = (
     "AND ({lanes}.open_until IS NULL OR {lanes}.open_until <= {now}) "
     "AND ({lanes}.next_send_at IS NULL OR {lanes}.next_send_at <= {now}) "
@@ -146,9 +148,14 @@ class Intake:
         return claim_picked(self.queue, picked, params, columns=columns, token=token)
 
     def _deliveries(self, taken: Sequence[Taken]) -> list[Delivery]:
-        messages = self._bodies.fetch(
-            {row[2] for claim in taken for row in claim.rows}, self.connection
-        )
+        wanted = {row[2] for claim in taken for row in claim.rows}
+        try:
+            messages = self._bodies.fetch(wanted, self.connection)
+        except DatabaseError:
+            # The claim is committed: without this they would wait for the end of their lease.
+            self.connection.close_if_unusable_or_obsolete()
+            time.sleep(RETRY_SECONDS)
+            messages = self._bodies.fetch(wanted, self.connection)
         return [
             Delivery(
                 pk, lane, attempts, bool(manual), made, messages.get(message),
