@@ -28,6 +28,11 @@ WORDS = {
     "password_changed": "Password changed",
     "tested": "Connection tested",
     "tested_unsaved": "Tested without saving",
+    "paused": "Paused",
+    "resumed": "Resumed",
+    "enabled": "Enabled",
+    "disabled": "Disabled",
+    "secret_rotated": "Secret replaced",
 }
 
 

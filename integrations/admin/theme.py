@@ -20,11 +20,12 @@ from integrations.models import Environment
 
 
 class Place(NamedTuple):
-    """A page of the sidebar: the list of the model with this label."""
+    """A page of the sidebar: the list of the model with this label, or a page beside that list."""
 
     label: str
     icon: str
     title: str
+    url_name: str = ""
 
 
 # In the order of the sidebar. A model without a page (one that a host replaces) is left out.
@@ -44,6 +45,15 @@ GROUPS: tuple[tuple[str, tuple[Place, ...]], ...] = (
         Place("integrations.accountbalance", "account_balance_wallet", "Balances"),
         Place("integrations.mpesaquery", "help", "Questions to M-Pesa"),
         Place("integrations.initiatoralarm", "key_off", "Initiator alarms"),
+    )),
+    ("Webhooks", (
+        Place("integrations.webhookendpoint", "monitor_heart", "What is stuck",
+              "admin:integrations_webhookendpoint_stuck"),
+        Place("integrations.webhookendpoint", "webhook", "Endpoints"),
+        Place("integrations.webhookevent", "outbox", "Deliveries"),
+        Place("integrations.webhookreplay", "replay", "Replays"),
+        Place("integrations.webhookendpoint", "menu_book", "Event catalogue",
+              "admin:integrations_webhookendpoint_catalogue"),
     )),
     ("Traffic", (
         Place("integrations.providercall", "call_made", "Provider calls"),
@@ -90,7 +100,8 @@ def _item(request: HttpRequest, place: Place) -> dict[str, Any] | None:
     page = model_page(place.label)
     if page is None or not page.has_view_or_change_permission(request):
         return None
-    return {"title": place.title, "icon": place.icon, "link": list_url(page.model)}
+    link = reverse(place.url_name) if place.url_name else list_url(page.model)
+    return {"title": place.title, "icon": place.icon, "link": link}
 
 
 def model_page(label: str) -> admin.ModelAdmin[Any] | None:
