@@ -24,6 +24,7 @@ PER_PAGE = 50
 WORDS = {
     "created": "Created",
     "changed": "Changed",
+    "updated": "Changed",
     "deleted": "Deleted",
     "password_changed": "Password changed",
     "tested": "Connection tested",
@@ -33,6 +34,9 @@ WORDS = {
     "enabled": "Enabled",
     "disabled": "Disabled",
     "secret_rotated": "Secret replaced",
+    "delivered_again": "Delivered again",
+    "started": "Started",
+    "cancelled": "Cancelled",
 }
 
 

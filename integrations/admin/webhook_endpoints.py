@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 from django.contrib import admin, messages
-from django.db.models import Q, QuerySet
+from django.db.models import Q, QuerySet, URLField
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
@@ -109,7 +109,9 @@ class WebhookEndpointAdmin(OverviewAdmin, EndpointButtonsAdmin):
         return SHOWN if obj is not None else ()
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        """The theme's, in our words."""
+        """The theme's, in our words; an address typed without a scheme is meant to be https."""
+        if isinstance(db_field, URLField):
+            kwargs["assume_scheme"] = "https"
         return dress(db_field.name, super().formfield_for_dbfield(db_field, request, **kwargs))
 
     def get_form(

@@ -130,7 +130,9 @@ def clock(at: datetime) -> str:
 def age(since: datetime, now: datetime | None = None) -> str:
     """ "3 hours", or "under a minute"."""
     now = now or timezone.now()
-    return "under a minute" if (now - since).total_seconds() < 60 else timesince(since, now, 1)
+    return (
+        "under a minute" if (now - since).total_seconds() < 60 else timesince(since, now, depth=1)
+    )
 
 
 def _since(word: str, at: datetime | None) -> str:

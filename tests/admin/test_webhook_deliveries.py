@@ -72,7 +72,7 @@ def test_a_dropped_payload_is_said_to_be_gone(db: None, admin_client: Client) ->
     assert "nothing left to send" in told
 
 
-def test_a_delivery_is_made_again(transactional_db: None, admin_client: Client) -> None:
+def test_a_delivery_is_made_again(db: None, admin_client: Client) -> None:
     event = make_event(make_endpoint(), "failed")
     assert "Deliver again" in admin_client.get(page_of(event)).content.decode()
     told = admin_client.post(page_of(event, "deliver"), follow=True).content.decode()
@@ -80,10 +80,10 @@ def test_a_delivery_is_made_again(transactional_db: None, admin_client: Client) 
     event.refresh_from_db()
     assert event.next_attempt_at is not None
     assert event.is_manual
-    assert AuditEntry.objects.get(action="webhook.delivered_again").actor_name == "admin"
+    assert AuditEntry.objects.get(action="webhook_event.delivered_again").actor_name == "admin"
 
 
-def test_chosen_ones_are_made_again(transactional_db: None, admin_client: Client) -> None:
+def test_chosen_ones_are_made_again(db: None, admin_client: Client) -> None:
     endpoint = make_endpoint()
     chosen = [make_event(endpoint, "failed") for _ in range(3)]
     other = make_event(endpoint, "failed")
@@ -163,7 +163,7 @@ def test_the_list_taken_out_runs_nothing(
     assert admin_client.get(f"{EVENTS}export/").status_code == 405
 
 
-def test_own_businesses_only(transactional_db: None, client_of: Callable[..., Client]) -> None:
+def test_own_businesses_only(db: None, client_of: Callable[..., Client]) -> None:
     client = client_of(*RIGHTS, businesses=("mine",))
     mine = make_event(make_endpoint(business="mine"), "failed")
     others = [

@@ -50,9 +50,7 @@ def no_lookups(settings: Any) -> None:
     settings.OUTBOUND_ALLOWED_HOSTS = ["hooks.example.ke:443"]
 
 
-def test_an_endpoint_is_made_and_its_secret_shown_once(
-    transactional_db: None, admin_client: Client
-) -> None:
+def test_an_endpoint_is_made_and_its_secret_shown_once(db: None, admin_client: Client) -> None:
     kinds = ["payment.succeeded"]
     values = typed(known_types=kinds, patterns="settings.*\nhost.made", is_asymmetric="on")
     answer = admin_client.post(ADD, values)
@@ -79,7 +77,7 @@ def test_an_endpoint_is_made_and_its_secret_shown_once(
     assert not [each for each in stored if secret in each]
 
 
-def test_it_can_be_made_switched_off(transactional_db: None, admin_client: Client) -> None:
+def test_it_can_be_made_switched_off(db: None, admin_client: Client) -> None:
     values = typed()
     del values["is_active"]
     html = admin_client.post(ADD, values).content.decode()
@@ -104,13 +102,14 @@ def test_it_can_be_made_switched_off(transactional_db: None, admin_client: Clien
         ({"timeout_seconds": "0"}, "timeout_seconds"),
         ({"max_concurrency": "many"}, "Enter a whole number."),
         ({"rate_per_second": "-1"}, "rate_per_second"),
-        ({"client_certificate": "not PEM"}, "client_certificate"),
+        ({"client_certificate": "not PEM"}, "client_key"),
+        ({"client_certificate": "not PEM", "client_key": "nor this"}, "client_certificate"),
         ({"every_business": "on", "business": "duka"}, "every_business"),
         ({"known_types": ["no.such.type"]}, "Select a valid choice."),
     ],
 )
 def test_bad_input_is_an_error_of_its_field(
-    transactional_db: None, admin_client: Client, changes: dict[str, Any], words: str
+    db: None, admin_client: Client, changes: dict[str, Any], words: str
 ) -> None:
     answer = admin_client.post(ADD, typed(**changes))
     assert answer.status_code == 200
@@ -123,7 +122,7 @@ def test_bad_input_is_an_error_of_its_field(
     assert not WebhookEndpoint.objects.exists()
 
 
-def test_secrets_are_write_only(transactional_db: None, admin_client: Client) -> None:
+def test_secrets_are_write_only(db: None, admin_client: Client) -> None:
     values = typed(
         auth="basic", username="shop", password=planted("typed consumer key"),
         static_headers=f"X-Key: {planted('header secret')}",
@@ -138,7 +137,7 @@ def test_secrets_are_write_only(transactional_db: None, admin_client: Client) ->
 
 
 def test_a_change_keeps_what_was_left_blank_and_names_the_fields(
-    transactional_db: None, admin_client: Client
+    db: None, admin_client: Client
 ) -> None:
     admin_client.post(ADD, typed(auth="basic", username="shop", password=planted("API token")))
     endpoint = WebhookEndpoint.objects.get()
@@ -151,13 +150,13 @@ def test_a_change_keeps_what_was_left_blank_and_names_the_fields(
     assert endpoint.password.reveal() == planted("API token")
     assert endpoint.secret.reveal() == before
     assert endpoint.is_active
-    entry = AuditEntry.objects.get(action="webhook_endpoint.changed")
+    entry = AuditEntry.objects.get(action="webhook_endpoint.updated")
     assert sorted(entry.fields) == ["event_types", "name"]
     assert "Changed" in text(admin_client, page_of(endpoint, "history"))
 
 
 def test_another_host_demands_the_secrets_again(
-    transactional_db: None, admin_client: Client, settings: Any
+    db: None, admin_client: Client, settings: Any
 ) -> None:
     settings.OUTBOUND_ALLOWED_HOSTS = ["hooks.example.ke:443", "evil.example.ke:443"]
     admin_client.post(ADD, typed(auth="basic", username="shop", password=planted("API token")))
@@ -169,7 +168,7 @@ def test_another_host_demands_the_secrets_again(
     assert endpoint.url == "https://hooks.example.ke/erp/inbox"
 
 
-def test_a_group_with_an_error_is_open(transactional_db: None, admin_client: Client) -> None:
+def test_a_group_with_an_error_is_open(db: None, admin_client: Client) -> None:
     html = admin_client.get(ADD).content.decode()
     assert html.count("<details>") >= 2
     closed = admin_client.post(ADD, typed(timeout_seconds="0")).content.decode()
@@ -207,7 +206,9 @@ def test_the_list_counts_what_waits_and_hides_paths(db: None, admin_client: Clie
     html = text(admin_client, ENDPOINTS)
     assert "hooks.example.ke" in html
     assert "very-secret-path" not in html
-    assert f'href="/admin/integrations/webhookevent/?endpoint={endpoint.pk}&status=waiting">3' in html
+    assert (
+        f'href="/admin/integrations/webhookevent/?endpoint={endpoint.pk}&status=waiting">3' in html
+    )
 
 
 @pytest.mark.parametrize(
@@ -245,9 +246,7 @@ def test_pausing_and_resuming(db: None, admin_client: Client) -> None:
     ]  # fmt: skip
 
 
-def test_disabling_asks_first_and_enabling_does_not(
-    transactional_db: None, admin_client: Client
-) -> None:
+def test_disabling_asks_first_and_enabling_does_not(db: None, admin_client: Client) -> None:
     endpoint = make_endpoint()
     for answer in (
         admin_client.get(page_of(endpoint, "disable")),
@@ -264,21 +263,15 @@ def test_disabling_asks_first_and_enabling_does_not(
     assert (endpoint.is_active, endpoint.disabled_reason) == (True, "")
 
 
-def test_one_that_can_not_be_used_any_more_is_not_enabled(
-    transactional_db: None, admin_client: Client
-) -> None:
-    endpoint = make_endpoint(
-        url="https://10.0.0.1/", is_active=False, disabled_reason="failing"
-    )
+def test_one_that_can_not_be_used_any_more_is_not_enabled(db: None, admin_client: Client) -> None:
+    endpoint = make_endpoint(url="https://10.0.0.1/", is_active=False, disabled_reason="failing")
     told = admin_client.post(page_of(endpoint, "enable"), follow=True)
     assert told.status_code == 200
     endpoint.refresh_from_db()
     assert not endpoint.is_active
 
 
-def test_a_secret_is_replaced_and_the_new_one_shown_once(
-    transactional_db: None, admin_client: Client
-) -> None:
+def test_a_secret_is_replaced_and_the_new_one_shown_once(db: None, admin_client: Client) -> None:
     admin_client.post(ADD, typed())
     endpoint = WebhookEndpoint.objects.get()
     before = endpoint.secret.reveal()
@@ -300,9 +293,7 @@ def test_a_secret_is_replaced_and_the_new_one_shown_once(
     assert AuditEntry.objects.filter(action="webhook.secret_rotated", actor_name="admin").exists()
 
 
-def test_of_a_key_pair_only_the_public_half_is_shown(
-    transactional_db: None, admin_client: Client
-) -> None:
+def test_of_a_key_pair_only_the_public_half_is_shown(db: None, admin_client: Client) -> None:
     admin_client.post(ADD, typed(is_asymmetric="on"))
     endpoint = WebhookEndpoint.objects.get()
     before = endpoint.public_key
@@ -317,9 +308,7 @@ def test_of_a_key_pair_only_the_public_half_is_shown(
     assert "whsec_" not in html
 
 
-def test_deleting_asks_first_and_says_what_goes(
-    transactional_db: None, admin_client: Client
-) -> None:
+def test_deleting_asks_first_and_says_what_goes(db: None, admin_client: Client) -> None:
     endpoint = make_endpoint()
     make_event(endpoint)
     url = page_of(endpoint, "delete")
@@ -332,7 +321,7 @@ def test_deleting_asks_first_and_says_what_goes(
     assert AuditEntry.objects.filter(action="webhook_endpoint.deleted").exists()
 
 
-def test_hostile_names_are_shown_harmlessly(transactional_db: None, admin_client: Client) -> None:
+def test_hostile_names_are_shown_harmlessly(db: None, admin_client: Client) -> None:
     endpoint = make_endpoint(HOSTILE, lane={"last_error": HOSTILE, "failing_since": timezone.now()})
     make_event(endpoint)
     acts = ("change", "rotate", "disable", "delete", "history")
@@ -342,7 +331,7 @@ def test_hostile_names_are_shown_harmlessly(transactional_db: None, admin_client
         assert "<img src=x" not in html, url
 
 
-def test_own_businesses_only(transactional_db: None, client_of: Callable[..., Client]) -> None:
+def test_own_businesses_only(db: None, client_of: Callable[..., Client]) -> None:
     client = client_of(*RIGHTS, businesses=("mine",))
     mine = make_endpoint("MARK-mine", business="mine")
     theirs = make_endpoint("MARK-theirs", business="theirs")
@@ -364,7 +353,7 @@ def test_own_businesses_only(transactional_db: None, client_of: Callable[..., Cl
 
 @pytest.mark.parametrize("business", ["theirs", ""])
 def test_nothing_is_made_for_another_business(
-    transactional_db: None, client_of: Callable[..., Client], business: str
+    db: None, client_of: Callable[..., Client], business: str
 ) -> None:
     client = client_of(*RIGHTS, businesses=("mine",))
     html = text(client, ADD)
@@ -378,7 +367,7 @@ def test_nothing_is_made_for_another_business(
     assert (made.business, made.every_business) == ("mine", False)
 
 
-def test_the_business_stays_as_it_is(transactional_db: None, admin_client: Client) -> None:
+def test_the_business_stays_as_it_is(db: None, admin_client: Client) -> None:
     endpoint = make_endpoint(business="mine")
     assert 'name="business"' not in text(admin_client, page_of(endpoint))
     admin_client.post(page_of(endpoint), typed(name="New", business="theirs"))

@@ -29,9 +29,7 @@ def carried(answer: Any) -> dict[str, str]:
     return {**answer.context["values"], "confirmed": "yes"}
 
 
-def test_the_count_is_shown_before_anything_happens(
-    transactional_db: None, admin_client: Client
-) -> None:
+def test_the_count_is_shown_before_anything_happens(db: None, admin_client: Client) -> None:
     endpoint = make_endpoint()
     for _ in range(3):
         make_event(endpoint, "failed")
@@ -48,13 +46,11 @@ def test_the_count_is_shown_before_anything_happens(
     page = done.content.decode()
     assert "0 of 3 made due (0 %)" in page
     assert 'data-refresh="2"' in page
-    assert AuditEntry.objects.get(action="webhook.replay_started").actor_name == "admin"
+    assert AuditEntry.objects.get(action="webhook_replay.started").actor_name == "admin"
     assert "0 of 3" in admin_client.get(REPLAYS).content.decode()
 
 
-def test_a_count_that_has_changed_is_shown_again(
-    transactional_db: None, admin_client: Client
-) -> None:
+def test_a_count_that_has_changed_is_shown_again(db: None, admin_client: Client) -> None:
     endpoint = make_endpoint()
     make_event(endpoint, "failed")
     answer = admin_client.post(START, asked(endpoint=str(endpoint.pk)))
@@ -67,7 +63,7 @@ def test_a_count_that_has_changed_is_shown_again(
     assert WebhookReplay.objects.get().total == 2
 
 
-def test_until_now_is_one_moment(transactional_db: None, admin_client: Client) -> None:
+def test_until_now_is_one_moment(db: None, admin_client: Client) -> None:
     """What is published after the count was shown is not in it."""
     endpoint = make_endpoint()
     make_event(endpoint, "failed", ago=timedelta(minutes=1))
@@ -93,7 +89,7 @@ def test_until_now_is_one_moment(transactional_db: None, admin_client: Client) -
     ],
 )
 def test_bad_input_is_an_error_of_its_field(
-    transactional_db: None, admin_client: Client, changes: dict[str, Any], words: str
+    db: None, admin_client: Client, changes: dict[str, Any], words: str
 ) -> None:
     answer = admin_client.post(START, asked(**changes))
     errors = html_module.unescape(str(answer.context["form"].errors))
@@ -107,7 +103,7 @@ def test_a_link_fills_the_form_in(db: None, admin_client: Client) -> None:
     assert (form["endpoint"].value(), form["status"].value()) == (str(endpoint.pk), "retrying")
 
 
-def test_a_replay_is_cancelled(transactional_db: None, admin_client: Client) -> None:
+def test_a_replay_is_cancelled(db: None, admin_client: Client) -> None:
     endpoint = make_endpoint()
     make_event(endpoint, "failed")
     admin_client.post(START, carried(admin_client.post(START, asked(endpoint=str(endpoint.pk)))))
@@ -122,7 +118,7 @@ def test_a_replay_is_cancelled(transactional_db: None, admin_client: Client) -> 
     assert "already" in told
 
 
-def test_a_second_one_of_the_same_waits(transactional_db: None, admin_client: Client) -> None:
+def test_a_second_one_of_the_same_waits(db: None, admin_client: Client) -> None:
     endpoint = make_endpoint()
     make_event(endpoint, "failed")
     answer = admin_client.post(START, asked(endpoint=str(endpoint.pk)))
@@ -132,7 +128,7 @@ def test_a_second_one_of_the_same_waits(transactional_db: None, admin_client: Cl
     assert WebhookReplay.objects.count() == 1
 
 
-def test_own_businesses_only(transactional_db: None, client_of: Callable[..., Client]) -> None:
+def test_own_businesses_only(db: None, client_of: Callable[..., Client]) -> None:
     rights = ("view_webhookevent", "deliver_webhookevent")
     client = client_of(*rights, businesses=("mine",))
     theirs = make_endpoint("MARK-theirs", business="theirs")
@@ -170,7 +166,7 @@ def test_permissions(db: None, client_of: Callable[..., Client]) -> None:
     assert deliverer.get(f"{REPLAYS}{replay.pk}/cancel/").status_code == 405
 
 
-def test_dates_are_those_of_the_installation(transactional_db: None, admin_client: Client) -> None:
+def test_dates_are_those_of_the_installation(db: None, admin_client: Client) -> None:
     endpoint = make_endpoint()
     make_event(endpoint, "failed", ago=timedelta(hours=2))
     local = timezone.localtime() - timedelta(hours=1)
