@@ -155,8 +155,56 @@ class HubSettings:
     callback_max_bytes = Setting(
         "INTEGRATIONS_CALLBACK_MAX_BYTES", 65536, int, "The largest callback body that is read."
     )
+    event_max_bytes = Setting(
+        "INTEGRATIONS_EVENT_MAX_BYTES", 262144, int, "The largest payload that is published."
+    )
+    webhook_warn_hours = Setting(
+        "INTEGRATIONS_WEBHOOK_WARN_HOURS",
+        1.0,
+        float,
+        "Hours of nothing but failures after which webhook.endpoint.failing is published.",
+    )
+    webhook_disable_hours = Setting(
+        "INTEGRATIONS_WEBHOOK_DISABLE_HOURS",
+        120.0,
+        float,
+        "Hours of nothing but failures after which an endpoint is switched off; 0: never.",
+    )
+    webhook_min_failures = Setting(
+        "INTEGRATIONS_WEBHOOK_MIN_FAILURES",
+        5,
+        int,
+        "Failures in a row without which an endpoint is neither warned of nor switched off.",
+    )
+    webhook_cool_down_hours = Setting(
+        "INTEGRATIONS_WEBHOOK_COOL_DOWN_HOURS",
+        24.0,
+        float,
+        "Hours after switching it on again in which a failing endpoint is not switched off.",
+    )
     retention_days = Setting(
         "INTEGRATIONS_RETENTION_DAYS", 90, int, "Age at which finished rows are deleted."
+    )
+    webhook_body_days = Setting(
+        "INTEGRATIONS_WEBHOOK_BODY_DAYS",
+        30,
+        int,
+        "Age at which bodies of webhooks go, and what an endpoint held that is off is given up.",
+    )
+    webhook_attempt_days = Setting(
+        "INTEGRATIONS_WEBHOOK_ATTEMPT_DAYS", 90, int, "Age at which attempts of webhooks go."
+    )
+    webhook_delivery_days = Setting(
+        "INTEGRATIONS_WEBHOOK_DELIVERY_DAYS",
+        90,
+        int,
+        "Age at which finished deliveries of webhooks go, and messages without any.",
+    )
+    webhook_replays_per_hour = Setting(
+        "INTEGRATIONS_WEBHOOK_REPLAYS_PER_HOUR",
+        20,
+        int,
+        "Replays of many deliveries that a business may start in an hour.",
     )
     pull_seconds = Setting(
         "INTEGRATIONS_PULL_SECONDS",
@@ -210,6 +258,12 @@ class HubSettings:
         "OUTBOUND_ALLOWED_HOSTS", list[str](), _list, "host:port entries exempt from the rules."
     )
     outbound_proxy = Setting("OUTBOUND_PROXY", "", _text, "A proxy for calls to providers.")
+    webhook_ca_file = Setting(
+        "INTEGRATIONS_WEBHOOK_CA_FILE",
+        "",
+        _text,
+        "PEM file of the authorities that webhook receivers are verified with; empty: certifi's.",
+    )
     outbound_correlation = Setting(
         "INTEGRATIONS_OUTBOUND_CORRELATION",
         True,
