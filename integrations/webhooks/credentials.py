@@ -61,7 +61,7 @@ def credentials_of(endpoint: WebhookEndpoint) -> Credentials:
         shown["Authorization"] = f"Bearer {MASK}"
     certificate, key = _pem(endpoint)
     if static or is_authorized or certificate:
-        _require_host(endpoint, endpoint.url)
+        _require_host(endpoint, endpoint.url, position=0)
     return Credentials(headers, shown, token_request, certificate, key)
 
 
@@ -83,7 +83,7 @@ def _token_request(endpoint: WebhookEndpoint) -> TokenRequest:
         client_id=endpoint.client_id,
         client_secret=endpoint.client_secret.reveal(),
         scope=endpoint.token_scope,
-        place=_require_host(endpoint, endpoint.token_url),
+        place=_require_host(endpoint, endpoint.token_url, position=1),
         business=endpoint.business,
     )
 
@@ -95,21 +95,14 @@ def _pem(endpoint: WebhookEndpoint) -> tuple[bytes | None, bytes | None]:
     return (certificate.encode(), key.encode()) if certificate else (None, None)
 
 
-def places_of_secrets(endpoint: WebhookEndpoint) -> list[str]:
-    """The `host:port` texts that `secret_hosts` must hold for the endpoint's secrets to be sent.
+def _require_host(endpoint: WebhookEndpoint, url: str, *, position: int) -> str:
+    """The URL's `host:port`, if the endpoint's secrets were typed for it.
 
-    Raises InvalidInput for a URL that no call may use.
+    `secret_hosts` holds the endpoint's place and then the token server's: they must not change
+    places under kept secrets.
     """
-    urls = [endpoint.url]
-    if endpoint.auth == EndpointAuth.OAUTH2:
-        urls.append(endpoint.token_url)
-    return sorted({host_port(url) for url in urls})
-
-
-def _require_host(endpoint: WebhookEndpoint, url: str) -> str:
-    """The URL's `host:port`, if the endpoint's secrets were typed for it."""
     place = host_port(url)
-    if place not in endpoint.secret_hosts:
+    if endpoint.secret_hosts[position : position + 1] != [place]:
         raise ConfigurationError(
             "The endpoint's secrets were not entered for this host. Enter them again.",
             code="host_not_confirmed",

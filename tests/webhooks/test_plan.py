@@ -313,6 +313,8 @@ def test_the_client_secret_goes_only_to_its_token_server() -> None:
     with pytest.raises(ConfigurationError) as caught:
         EndpointPlan.load(changed(endpoint, token_url="https://thief.example.com/token"))
     assert caught.value.code == "host_not_confirmed"
+    with pytest.raises(ConfigurationError):
+        EndpointPlan.load(changed(endpoint, url=endpoint.token_url, token_url=endpoint.url))
 
 
 def changed(endpoint: WebhookEndpoint, **values: Any) -> WebhookEndpoint:
