@@ -23,6 +23,13 @@ STATUSES = (
     (DeliveryStatus.RETRYING, "Retrying: now instead of later"),
     ("", "All of them"),
 )
+# The same in the middle of a sentence.
+STANDING: dict[str, str] = {
+    DeliveryStatus.FAILED: "given up",
+    DeliveryStatus.DELIVERED: "delivered before",
+    DeliveryStatus.RETRYING: "failed before and waiting",
+    "": "of every status",
+}
 MOMENT = forms.DateTimeInput(
     format="%Y-%m-%dT%H:%M", attrs={"type": "datetime-local", "class": " ".join(INPUT_CLASSES)}
 )
@@ -138,21 +145,18 @@ class ReplayForm(forms.Form):
 
 def told(chosen: ReplayFilter, count: int, rate: float) -> list[str]:
     """What the confirmation says before anything happens."""
-    whom = chosen.endpoint.name if chosen.endpoint else (
-        f"all endpoints of {chosen.business or 'the installation'}")  # fmt: skip
-    status = dict(STATUSES).get(chosen.status, "")
-    kinds = {DeliveryStatus.FAILED: "given up", "": "of every status"}.get(
-        DeliveryStatus(chosen.status) if chosen.status else "", status.partition(":")[0].lower()
-    )
+    whom = f"all endpoints of {chosen.business or 'the installation'}"
+    if chosen.endpoint is not None:
+        whom = chosen.endpoint.name
+    kind = STANDING[chosen.status]
     since = f"since {_moment(chosen.since)} " if chosen.since else ""
+    what = chosen.event_type or "Every type of event"
     noun = "delivery" if count == 1 else "deliveries"
     missed = ", with the events that it missed" if chosen.includes_missed else ""
-    seconds = count / rate
     return [
-        f"{count:,} {noun} to {whom}, {kinds}{missed}.",
-        f"{chosen.event_type or 'Every type of event'}, published {since}"
-        f"until {_moment(chosen.until)}.",
-        f"They become due at {rate:g} per second: about {_duration(seconds)}.",
+        f"{count:,} {noun} to {whom}, {kind}{missed}.",
+        f"{what}, published {since}until {_moment(chosen.until)}.",
+        f"They become due at {rate:g} per second: about {_duration(count / rate)}.",
         "Receivers get each with the webhook-id that they know, and may have seen it before.",
     ]
 

@@ -125,7 +125,8 @@ def test_days_are_found_by_key(db: None, admin_client: Client) -> None:
               (9, 8, 7, 5, 3, 3, 1, 0)]  # fmt: skip
     today = timezone.localdate()
     for first, last, found in ((9, 9, 1), (8, 5, 3), (4, 4, 0), (3, 0, 4), (100, 50, 0)):
-        query = f"?created_from={today - timedelta(days=first)}&created_to={today - timedelta(days=last)}"
+        start, end = today - timedelta(days=first), today - timedelta(days=last)
+        query = f"?created_from={start}&created_to={end}"
         assert len(listed(admin_client, query)) == found, query
     assert first_key(timezone.now() - timedelta(days=30)) <= events[0].pk
     assert first_key(timezone.now() + timedelta(days=1)) > events[-1].pk

@@ -100,7 +100,9 @@ class Ledger:
     def _submit(self, batch: Batch) -> None:
         self._retry_at = None
         connection = self._clerk.connection
-        self._clerk.do(lambda: store(batch, connection), lambda _, error: self._stored(batch, error))
+        self._clerk.do(
+            lambda: store(batch, connection), lambda _, error: self._stored(batch, error)
+        )
 
     def _stored(self, batch: Batch, error: Exception | None) -> None:
         if error is None:
