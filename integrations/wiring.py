@@ -58,6 +58,7 @@ from integrations.payments.balance_refresh import refresh_balances
 from integrations.payments.batches import approval as batch_approval
 from integrations.payments.batches import run as batch_run
 from integrations.payments.statements import compare, daily, open_items
+from integrations.webhooks import dispatch
 from integrations.webhooks import event_types as webhook_events
 from integrations.webhooks import replay_run
 from integrations.webhooks.retention import purge_webhooks
@@ -132,6 +133,7 @@ def _register_queues() -> None:
     deadline = hub_settings.deadline_seconds
     for queue in (*_queues_of_money(deadline), *_queues_of_the_house(deadline)):
         work.register(queue)
+    work.register(dispatch.make_queue())
 
 
 def _queues_of_money(deadline: float) -> tuple[work.Queue[Any], ...]:
