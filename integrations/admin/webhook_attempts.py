@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from django.utils import timezone
@@ -74,10 +75,9 @@ def payload_of(event: WebhookEvent) -> Excerpt | None:
     if stored is None:
         return None
     text = bytes(stored).decode("utf-8", "replace")
-    try:
+    # What is no JSON is shown as it is.
+    with suppress(ValueError):
         text = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
-    except ValueError:
-        pass  # shown as it is
     return excerpt(text, PAYLOAD_SHOWN)
 
 

@@ -26,8 +26,6 @@ from integrations.webhooks import endpoints
 AREAS = ("static_headers", "client_key")
 # What the product makes and shows once; nobody types it.
 GENERATED = ("secret", "asymmetric_key")
-# What is switched by buttons, each with its own entry in the trail.
-SWITCHES = ("is_paused",)
 LABELS = {
     "url": "URL",
     "every_business": "Events of every business",
@@ -95,7 +93,8 @@ class EndpointForm(SecretForm):
 
     class Meta:
         model = WebhookEndpoint
-        exclude = ("event_types", *GENERATED, *SWITCHES)
+        # The admin names them: what is built here would be built without its words.
+        fields = ()
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

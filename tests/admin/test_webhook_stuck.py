@@ -8,8 +8,8 @@ from datetime import timedelta
 
 from django.test import Client
 from django.utils import timezone
-from integrations.events.catalogue import event_types
 
+from integrations.events.catalogue import event_types
 from integrations.models import WebhookEvent
 from tests.admin.webhooks import (
     BASE,
