@@ -80,7 +80,18 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     groups = [{"items": [start]}, _group(request, "Integrations", _settings_places())]
     groups[1:1] = [_group(request, *GROUPS[0])]
     groups += [_group(request, title, places) for title, places in GROUPS[1:]]
+    _mark_here(request, [item for group in groups for item in group["items"]])
     return [group for group in groups if group["items"]]
+
+
+def _mark_here(request: HttpRequest, items: list[dict[str, Any]]) -> None:
+    """Of two places of which one lies below the other, the page is at the nearer one."""
+    links = [item["link"] for item in items if request.path.startswith(item["link"])]
+    here = max(links, key=len, default="")
+    start = reverse("admin:index")
+    for item in items:
+        # Everything lies below the start page.
+        item["active"] = item["link"] == here and (here != start or request.path == start)
 
 
 def _settings_places() -> Iterator[Place]:

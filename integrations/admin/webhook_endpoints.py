@@ -16,6 +16,7 @@ from django.utils.safestring import SafeString
 from integrations.access import Scope, request_scope
 from integrations.admin.badges import BADGE_CSS
 from integrations.admin.filters import BusinessFilter, ChoiceFilter
+from integrations.admin.paging import WindowChangeList, WindowPaginator
 from integrations.admin.webhook_buttons import LIST, EndpointButtonsAdmin
 from integrations.admin.webhook_filters import narrow_to
 from integrations.admin.webhook_form import SHOWN, EndpointForm, dress, form_fieldsets
@@ -87,6 +88,7 @@ class WebhookEndpointAdmin(OverviewAdmin, EndpointButtonsAdmin):
     search_help_text = "Part of the name or of the address"
     ordering = ("name", "pk")
     actions = None
+    paginator = WindowPaginator
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
     list_before_template = "admin/integrations/webhook_endpoint_tools.html"
@@ -103,6 +105,10 @@ class WebhookEndpointAdmin(OverviewAdmin, EndpointButtonsAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         """Grouped; who sees one business is not asked about all of them."""
         return form_fieldsets(is_new=obj is None, may_all=request_scope(request).is_all)
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[Any]:
+        """One that counts up to a bound."""
+        return WindowChangeList
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Whose events it gets, once that is settled."""
@@ -186,7 +192,10 @@ class WebhookEndpointAdmin(OverviewAdmin, EndpointButtonsAdmin):
             f"?endpoint={saved.pk}",
             "former": former[:FORMER_SHOWN],
             "may_act": self.has_change_permission(request, saved),
-            "may_replay": request.user.has_perm("integrations.deliver_webhookevent"),
+            "replay_url": f"{reverse('admin:integrations_webhookreplay_start')}"
+            f"?endpoint={saved.pk}"
+            if request.user.has_perm("integrations.deliver_webhookevent")
+            else "",
             "test": self._tested(request, saved),
         }
 

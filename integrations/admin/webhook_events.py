@@ -49,7 +49,7 @@ class WebhookEventAdmin(ExportAdmin):
     """One row for each event and endpoint; its page tells what became of every try."""
 
     list_display = (
-        "created_shown", "event_type", "endpoint_shown", "status_shown", "attempts",
+        "created_shown", "event_type", "endpoint_shown", "status_shown", "tries_shown",
         "next_shown", "error_shown",
     )  # fmt: skip
     list_select_related = ("endpoint",)
@@ -71,8 +71,8 @@ class WebhookEventAdmin(ExportAdmin):
     change_form_outer_before_template = "admin/integrations/webhook_event_actions.html"
     change_form_outer_after_template = "admin/integrations/webhook_event_history.html"
     fields = (
-        "message_shown", "event_type", "endpoint_shown", "status_shown", "created_at",
-        "delivered_at", "attempts", "next_attempt_at", "last_error",
+        "message_shown", "event_type", "endpoint_shown", "status_shown", "created_shown",
+        "delivered_shown", "tries_shown", "next_shown", "last_error",
     )  # fmt: skip
 
     def narrow_rows(self, rows: QuerySet[Any], scope: Scope) -> QuerySet[Any]:
@@ -156,8 +156,19 @@ class WebhookEventAdmin(ExportAdmin):
     @admin.display(description="published")
     def created_shown(self, event: WebhookEvent) -> SafeString:
         """When, on one line."""
-        moment = f"{timezone.localtime(event.created_at):%d %b %Y, %H:%M:%S}"
-        return format_html('<span class="amount">{}</span>', moment)
+        return _on_one_line(f"{timezone.localtime(event.created_at):%d %b %Y, %H:%M:%S}")
+
+    @admin.display(description="delivered", empty_value="not yet")
+    def delivered_shown(self, event: WebhookEvent) -> SafeString | None:
+        """When it was taken."""
+        if event.delivered_at is None:
+            return None
+        return _on_one_line(f"{timezone.localtime(event.delivered_at):%d %b %Y, %H:%M:%S}")
+
+    @admin.display(description="tries")
+    def tries_shown(self, event: WebhookEvent) -> int:
+        """How many were made."""
+        return event.attempts
 
     @admin.display(description="webhook-id")
     def message_shown(self, event: WebhookEvent) -> str:
@@ -178,17 +189,21 @@ class WebhookEventAdmin(ExportAdmin):
         return delivery_badge(event).render()
 
     @admin.display(description="next try", empty_value="-")
-    def next_shown(self, event: WebhookEvent) -> str | None:
+    def next_shown(self, event: WebhookEvent) -> SafeString | None:
         """In how long, or for how long it has been due."""
         due, now = event.next_attempt_at, timezone.now()
         if due is None:
             return None
-        return f"in {age(now, due)}" if due > now else f"due for {age(due, now)}"
+        return _on_one_line(f"in {age(now, due)}" if due > now else f"due for {age(due, now)}")
 
     @admin.display(description="last error", empty_value="-")
     def error_shown(self, event: WebhookEvent) -> str | None:
         """Its beginning."""
         return (event.last_error or "")[:80] or None
+
+
+def _on_one_line(text: str) -> SafeString:
+    return format_html('<span class="amount">{}</span>', text)
 
 
 def _again(request: HttpRequest, event: WebhookEvent) -> tuple[int, str]:

@@ -46,7 +46,11 @@ class ReplayForm(forms.Form):
         help_text="Counts only where no endpoint is chosen. Empty: the installation's own.",
     )
     status = forms.ChoiceField(
-        required=False, label="Which deliveries", choices=STATUSES, widget=Choice
+        required=False,
+        label="Which deliveries",
+        choices=STATUSES,
+        initial=DeliveryStatus.FAILED,
+        widget=Choice,
     )
     event_type = forms.CharField(
         required=False,

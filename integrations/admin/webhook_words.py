@@ -123,7 +123,7 @@ def clock(at: datetime) -> str:
     """A moment of today by the clock, of another day with its date."""
     local = timezone.localtime(at)
     if local.date() == timezone.localdate():
-        return f"{local:%H:%M:%S}"
+        return f"{local:%H:%M}"
     return f"{local:%d %b %Y, %H:%M}"
 
 

@@ -90,8 +90,8 @@ def test_an_endpoint_is_made_tested_and_its_secret_copied(
 ) -> None:
     page = open_admin()
     page.goto(f"{ENDPOINTS}add/")
-    page.get_by_label("Name", exact=False).first.fill("Shop")
-    page.get_by_label("URL", exact=True).fill(receiver.url("/inbox"))
+    page.locator("#id_name").fill("Shop")
+    page.locator("#id_url").fill(receiver.url("/inbox"))
     page.get_by_label("payment.succeeded", exact=False).first.check()
     page.get_by_role("button", name="Save", exact=True).click()
     page.get_by_text("This is the only time that the secret is shown.").wait_for()
