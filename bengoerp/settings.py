@@ -354,7 +354,7 @@ SPECTACULAR_SETTINGS = {
         "DeliveryStatusEnum": "integrations.models.DeliveryStatus",
         "ReplayStateEnum": "integrations.models.ReplayState",
         "SigningKindEnum": "integrations.models.SigningKind",
-        "LineKindEnum": "integrations.models.LineKind",
+        "KindEnum": "integrations.models.QueryKind",
     },
 }
 

@@ -132,9 +132,10 @@ class EndpointRotateView(WebhookView):
     )
     def post(self, request: Request, pk: str) -> Response:
         """Audited."""
+        row = self.find_endpoint(pk)
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
-        row, wanted = self.find_endpoint(pk), serializer.validated_data
+        wanted = serializer.validated_data
         shown: list[str] = []
 
         def rotate() -> Response:
@@ -205,8 +206,8 @@ class EndpointAttemptsView(WebhookView):
     )
     def get(self, request: Request, pk: str) -> Response:
         """One page."""
-        refuse_unknown(request, *PAGING)
         big = ("request_headers", "response_headers", "response_body")
         rows = self.attempts().filter(endpoint=self.find_endpoint(pk)).defer(*big)
+        refuse_unknown(request, *PAGING)
         page = self.paginate_queryset(rows)
         return self.get_paginated_response(self.get_serializer(page, many=True).data)

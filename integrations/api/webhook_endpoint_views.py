@@ -126,7 +126,7 @@ class EndpointListView(EndpointView):
             return Response({**body, "secret": None}, status=201)
 
         answer = _own_once(request, create)
-        if shown:
+        if shown and shown[0]:
             # Added here, so that the kept answer of an Idempotency-Key does not have it.
             answer.data = {**answer.data, "secret": shown[0]}
         return answer

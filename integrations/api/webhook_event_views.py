@@ -42,8 +42,11 @@ NEVER_EDITED = (
 # The first segments of the hub's own event types. A receiver acts on them, ships goods for one,
 # so nobody may make one up.
 OWN_TYPES = frozenset(
-    {"approval", "expectation", "payment", "payout_batch", "settings", "statement", "webhook"}
-)
+    {
+        "approval", "balance", "expectation", "mpesa", "payment", "payout_batch", "settings",
+        "statement", "webhook",
+    }
+)  # fmt: skip
 
 
 class EventFilter(filters.FilterSet):  # type: ignore[misc]
@@ -245,6 +248,7 @@ class EventAttemptsView(EventView):
     )
     def get(self, request: Request, pk: str) -> Response:
         """One page."""
+        rows = self.attempts().filter(event=self.find_event(pk))
         refuse_unknown(request, *PAGING)
-        page = self.paginate_queryset(self.attempts().filter(event=self.find_event(pk)))
+        page = self.paginate_queryset(rows)
         return self.get_paginated_response(self.get_serializer(page, many=True).data)

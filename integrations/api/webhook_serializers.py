@@ -129,7 +129,8 @@ class CreatedEndpointSerializer(SavedEndpointSerializer):
 
     secret = serializers.CharField(  # type: ignore[assignment]
         read_only=True, allow_null=True,
-        help_text=f"{SHOWN_ONCE} null where a repeated Idempotency-Key is answered.",
+        help_text=f"{SHOWN_ONCE} null where you gave one, and where a repeated Idempotency-Key is "
+        "answered.",
     )  # fmt: skip
 
 

@@ -49,7 +49,10 @@ OVERLAP = timedelta(hours=24)
 
 @dataclass(frozen=True, slots=True)
 class Created:
-    """A new endpoint. `secret` is its signing secret, to be shown now and never again."""
+    """A new endpoint. `secret` is what was made to sign with, to be shown now and never again.
+
+    It is "" where the caller gave one.
+    """
 
     endpoint: WebhookEndpoint
     secret: str = field(repr=False)
@@ -86,7 +89,7 @@ def create_endpoint(
     found = clean_endpoint(endpoint, is_looking_up=warnings is None)
     with acting_as(actor), transaction.atomic():
         apply_switches(endpoint, None)
-        give_secret(endpoint)
+        issued = give_secret(endpoint)
         endpoint.save()
         WebhookLane.objects.create(endpoint=endpoint, key=str(endpoint.pk))
         AuditEntry.objects.record(
@@ -96,9 +99,7 @@ def create_endpoint(
             fields=[name for name in FIELDS if getattr(endpoint, name)],
         )
         transaction.on_commit(partial(note_stored, endpoint), robust=True)
-    return Created(
-        endpoint, endpoint.secret.reveal(), endpoint.public_key, [*found, *(warnings or ())]
-    )
+    return Created(endpoint, issued.secret, issued.public_key, [*found, *(warnings or ())])
 
 
 def update_endpoint(
