@@ -108,7 +108,7 @@ def _endpoints(events: Sequence[Outgoing], only: int | None) -> list[_Endpoint]:
     connection = connections[router.db_for_write(WebhookEndpoint)]
     businesses = sorted({event.business for event in events})
     which = "id = %s"
-    params: list[object] = [only]
+    params: list[int | str | None] = [only]
     if only is None:
         marks = ", ".join(["%s"] * len(businesses))
         which, params = f"(business IN ({marks}) OR every_business)", [*businesses]

@@ -20,7 +20,7 @@ _SWITCHES = ("webhook_endpoint.paused", "webhook_endpoint.disabled", "webhook_en
 class Backlog:
     """What waits for an endpoint, counted in a bounded window.
 
-    `since` is the oldest row's creation; of `waiting`, `due` could go now, `leased` are in a
+    Of the longest due, `since` is the oldest one's creation, `due` could go now, `leased` are in a
     dispatcher's hands, and `tried` were tried before.
     """
 

@@ -5,6 +5,7 @@ The same plan, courier and judgement as a dispatcher's; nothing of its pace, ord
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -26,11 +27,10 @@ from integrations.webhooks.access import FETCH_SECONDS, AccessTokens
 from integrations.webhooks.classify import Fate, Verdict, judge
 from integrations.webhooks.condition import Tally, note
 from integrations.webhooks.courier import Courier, Parcel, Reply
+from integrations.webhooks.dispatch.shown import body_text, error_text, headers_json
 from integrations.webhooks.plan import EndpointPlan, Prepared
-from integrations.webhooks.shown import mask_body, mask_headers
 from integrations.work import Again, Dead, Done, Outcome, finish, safe_error
 
-ERROR_LENGTH = 500
 # Seconds beyond the endpoint's own limit until the courier itself would be at fault.
 GRACE = 5.0
 
@@ -128,8 +128,8 @@ def _append(event: WebhookEvent, tried: Tried, trigger: AttemptTrigger) -> Webho
         event=event, endpoint_id=event.endpoint_id, number=event.attempts, trigger=trigger,
         outcome=tried.outcome, started_at=datetime.fromtimestamp(tried.started_at, UTC),
         duration_ms=max(0, round(tried.seconds * 1000)), status_code=tried.status,
-        error=safe_error(tried.error)[:ERROR_LENGTH], request_headers=dict(tried.request_headers),
-        response_headers=mask_headers(tried.headers), response_body=mask_body(tried.body),
+        error=error_text(tried.error), request_headers=dict(tried.request_headers),
+        response_headers=json.loads(headers_json(tried.headers)), response_body=body_text(tried.body),
         response_bytes=tried.received,
     )  # fmt: skip
 

@@ -1,7 +1,7 @@
 """What is stuck, since when, why, and what to do: at a glance, however much waits.
 
-Nothing here walks over a backlog: of each endpoint the first thousand waiting rows are read from
-the index of its lane, and of the attempts the newest ten thousand.
+Nothing here walks over a backlog: of each endpoint the index of its lane is read to a bound, and
+of the attempts the newest ten thousand.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ from integrations.work.clock import database_now
 
 # Waiting rows of an endpoint, dead letters, and attempts that are counted; beyond, "more than".
 BOUND = 1000
+# Waiting rows of an endpoint that are looked at, the longest due first.
+LOOKED_AT = 200
 DEAD_BOUND = 1000
 ATTEMPT_BOUND = 10_000
 # Endpoints that are told, the longest stuck first.
@@ -127,10 +129,10 @@ def _tell(endpoint: WebhookEndpoint, now: datetime, *, is_served: bool, by: str)
 
 
 def backlog_of(endpoint: WebhookEndpoint, now: datetime) -> Backlog:
-    """What waits for one endpoint, from the first BOUND + 1 rows of its lane."""
-    window = waiting_of(endpoint.pk)[: BOUND + 1]
+    """What waits for one endpoint: the longest due are looked at, further ones only counted."""
+    rows = waiting_of(endpoint.pk)
     keys = ("pk", "created_at", "next_attempt_at", "work_state", "attempts")
-    found = window.values(*keys).aggregate(
+    found = rows.values(*keys)[:LOOKED_AT].aggregate(
         waiting=Count("pk"),
         since=Min("created_at"),
         first_due=Min("next_attempt_at"),
@@ -138,6 +140,9 @@ def backlog_of(endpoint: WebhookEndpoint, now: datetime) -> Backlog:
         leased=Count("pk", filter=Q(work_state=WorkState.LEASED)),
         tried=Count("pk", filter=Q(attempts__gt=0)),
     )
+    if found["waiting"] == LOOKED_AT:
+        # Of the index alone, without the rows.
+        found["waiting"] = rows.values("endpoint_id")[: BOUND + 1].count()
     return Backlog(**found)
 
 

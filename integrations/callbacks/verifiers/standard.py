@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
 from integrations.callbacks.routes import CallbackRequest
 from integrations.callbacks.verifiers.senders import FindSender, live_secrets, refused
 from integrations.exceptions import ConfigurationError, InvalidInput
@@ -68,7 +70,7 @@ def _claim(request: CallbackRequest) -> _Claim | None:
     return None
 
 
-def _keys(texts: list[str], route: str) -> tuple[list[bytes], list[signing.Ed25519PublicKey]]:
+def _keys(texts: list[str], route: str) -> tuple[list[bytes], list[Ed25519PublicKey]]:
     try:
         secrets = [
             signing.decode_secret(text, sizes=_SIZES)
