@@ -21,7 +21,7 @@ from integrations.events.catalogue import event_types
 from integrations.exceptions import IntegrationError, InvalidInput
 from integrations.models import WebhookEndpoint
 from integrations.webhooks import endpoints
-from integrations.webhooks.trial import TEST_TYPE
+from integrations.webhooks.event_types import TEST
 
 # Several lines each, so they get a box of several lines.
 AREAS = ("static_headers", "client_key")
@@ -109,7 +109,7 @@ class EndpointForm(SecretForm):
 
     def _offer_types(self) -> None:
         # A test goes to the endpoint that is tested, whatever it has chosen.
-        known = {e.name: e.summary.replace("`", "") for e in event_types() if e.name != TEST_TYPE}
+        known = {e.name: e.summary.replace("`", "") for e in event_types() if e.name != TEST}
         wanted = list(self.instance.event_types or [])
         field: Any = self.fields["known_types"]
         field.choices = [(name, f"{name}: {summary}") for name, summary in sorted(known.items())]

@@ -92,7 +92,7 @@ def test_an_endpoint_is_made_tested_and_its_secret_copied(
     page.goto(f"{ENDPOINTS}add/")
     page.locator("#id_name").fill("Shop")
     page.locator("#id_url").fill(receiver.url("/inbox"))
-    page.get_by_label("payment.succeeded", exact=False).first.check()
+    page.locator("input[value='payment.succeeded']").check()
     page.get_by_role("button", name="Save", exact=True).click()
     page.get_by_text("This is the only time that the secret is shown.").wait_for()
     shown = page.locator("#issued-secret").inner_text()
