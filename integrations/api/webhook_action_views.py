@@ -49,10 +49,10 @@ class SwitchView(WebhookView):
     serializer_class: Any = shapes.SwitchedSerializer
 
     def switch(
-        self, request: Request, pk: str, act: Callable[[WebhookEndpoint], list[str] | None]
+        self, request: Request, endpoint_id: str, act: Callable[[WebhookEndpoint], list[str] | None]
     ) -> Response:
         """Do it once for an Idempotency-Key, and answer with the endpoint as it then stands."""
-        row = self.find_endpoint(pk)
+        row = self.find_endpoint(endpoint_id)
 
         def answer() -> Response:
             warnings = act(row) or []
@@ -66,18 +66,22 @@ class EndpointPauseView(SwitchView):
     """Pauses."""
 
     @_described("pause", "Send nothing for a while", "Events are kept, and wait.")
-    def post(self, request: Request, pk: str) -> Response:
+    def post(self, request: Request, endpoint_id: str) -> Response:
         """A paused one stays as it is."""
-        return self.switch(request, pk, lambda row: endpoints.pause(row, actor=request.user))
+        return self.switch(
+            request, endpoint_id, lambda row: endpoints.pause(row, actor=request.user)
+        )
 
 
 class EndpointResumeView(SwitchView):
     """Resumes."""
 
     @_described("resume", "Send again what has waited since a pause")
-    def post(self, request: Request, pk: str) -> Response:
+    def post(self, request: Request, endpoint_id: str) -> Response:
         """At the endpoint's own rate."""
-        return self.switch(request, pk, lambda row: endpoints.resume(row, actor=request.user))
+        return self.switch(
+            request, endpoint_id, lambda row: endpoints.resume(row, actor=request.user)
+        )
 
 
 class EndpointEnableView(SwitchView):
@@ -87,12 +91,14 @@ class EndpointEnableView(SwitchView):
         "enable", "Switch a webhook endpoint on",
         "With a fresh start. What waited since the hub switched it off is sent.",
     )  # fmt: skip
-    def post(self, request: Request, pk: str) -> Response:
+    def post(self, request: Request, endpoint_id: str) -> Response:
         """Refused where it can't be sent to as it is."""
         # Before anything is locked: a name server may take seconds.
-        warnings = endpoints.look_up_new(self.find_endpoint(pk), None)
+        warnings = endpoints.look_up_new(self.find_endpoint(endpoint_id), None)
         return self.switch(
-            request, pk, lambda row: endpoints.enable(row, actor=request.user, warnings=warnings)
+            request,
+            endpoint_id,
+            lambda row: endpoints.enable(row, actor=request.user, warnings=warnings),
         )
 
 
@@ -103,9 +109,11 @@ class EndpointDisableView(SwitchView):
         "disable", "Switch a webhook endpoint off",
         "Events from now on are not kept for it; a replay with `includes_missed` finds them.",
     )  # fmt: skip
-    def post(self, request: Request, pk: str) -> Response:
+    def post(self, request: Request, endpoint_id: str) -> Response:
         """By hand."""
-        return self.switch(request, pk, lambda row: endpoints.disable(row, actor=request.user))
+        return self.switch(
+            request, endpoint_id, lambda row: endpoints.disable(row, actor=request.user)
+        )
 
 
 class EndpointRotateView(WebhookView):
@@ -130,9 +138,9 @@ class EndpointRotateView(WebhookView):
         },
         tags=TAGS,
     )
-    def post(self, request: Request, pk: str) -> Response:
+    def post(self, request: Request, endpoint_id: str) -> Response:
         """Audited."""
-        row = self.find_endpoint(pk)
+        row = self.find_endpoint(endpoint_id)
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         wanted = serializer.validated_data
@@ -177,9 +185,9 @@ class EndpointTestView(WebhookView):
         },
         tags=TAGS,
     )
-    def post(self, request: Request, pk: str) -> Response:
+    def post(self, request: Request, endpoint_id: str) -> Response:
         """The attempt, as it was stored."""
-        attempt = send_test(self.find_endpoint(pk), actor=request.user)
+        attempt = send_test(self.find_endpoint(endpoint_id), actor=request.user)
         found = {
             "success": attempt.outcome == AttemptOutcome.DELIVERED,
             "message": describe(attempt),
@@ -199,15 +207,15 @@ class EndpointAttemptsView(WebhookView):
     @extend_schema(
         operation_id="webhook_endpoint_attempts",
         summary="List what was tried at an endpoint",
-        description="Newest first. `webhook-events/{id}/attempts/` has headers and answers.",
+        description="Newest first. `webhook-events/{event_id}/attempts/` has headers and answers.",
         parameters=[ID],
         responses={200: event_shapes.BriefAttemptSerializer(many=True), **REFUSALS, **NOT_FOUND},
         tags=TAGS,
     )
-    def get(self, request: Request, pk: str) -> Response:
+    def get(self, request: Request, endpoint_id: str) -> Response:
         """One page."""
         big = ("request_headers", "response_headers", "response_body")
-        rows = self.attempts().filter(endpoint=self.find_endpoint(pk)).defer(*big)
+        rows = self.attempts().filter(endpoint=self.find_endpoint(endpoint_id)).defer(*big)
         refuse_unknown(request, *PAGING)
         page = self.paginate_queryset(rows)
         return self.get_paginated_response(self.get_serializer(page, many=True).data)

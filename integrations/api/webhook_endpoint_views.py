@@ -31,7 +31,7 @@ from integrations.models import WebhookEndpoint
 from integrations.webhooks import endpoints
 
 TAGS = ["webhook endpoints"]
-ID = OpenApiParameter("id", int, OpenApiParameter.PATH, description="The endpoint's id.")
+ID = OpenApiParameter("endpoint_id", int, OpenApiParameter.PATH, description="The endpoint's id.")
 NOT_FOUND = {404: ErrorSerializer}
 _WRITTEN: dict[Any, Any] = {409: ErrorSerializer, 503: ErrorSerializer, **BODY_REFUSALS}
 _TOLD = (
@@ -145,9 +145,9 @@ class EndpointDetailView(EndpointView):
         responses={200: shapes.EndpointSerializer, **REFUSALS, **NOT_FOUND},
         tags=TAGS,
     )
-    def get(self, _request: Request, pk: str) -> Response:
+    def get(self, _request: Request, endpoint_id: str) -> Response:
         """As it is, secrets as previews."""
-        return Response(_shown(self.find_endpoint(pk)))
+        return Response(_shown(self.find_endpoint(endpoint_id)))
 
     @extend_schema(
         operation_id="webhook_endpoint_replace",
@@ -157,9 +157,9 @@ class EndpointDetailView(EndpointView):
         responses={200: shapes.SavedEndpointSerializer, **_WRITTEN, **NOT_FOUND},
         tags=TAGS,
     )
-    def put(self, request: Request, pk: str) -> Response:
+    def put(self, request: Request, endpoint_id: str) -> Response:
         """What is left out stays."""
-        return self._change(request, pk, is_partial=False)
+        return self._change(request, endpoint_id, is_partial=False)
 
     @extend_schema(
         operation_id="webhook_endpoint_change",
@@ -170,9 +170,9 @@ class EndpointDetailView(EndpointView):
         responses={200: shapes.SavedEndpointSerializer, **_WRITTEN, **NOT_FOUND},
         tags=TAGS,
     )
-    def patch(self, request: Request, pk: str) -> Response:
+    def patch(self, request: Request, endpoint_id: str) -> Response:
         """Change what was sent."""
-        return self._change(request, pk, is_partial=True)
+        return self._change(request, endpoint_id, is_partial=True)
 
     @extend_schema(
         operation_id="webhook_endpoint_delete",
@@ -183,17 +183,17 @@ class EndpointDetailView(EndpointView):
         responses={204: None, 409: ErrorSerializer, **BODY_REFUSALS, **NOT_FOUND},
         tags=TAGS,
     )
-    def delete(self, request: Request, pk: str) -> Response:
+    def delete(self, request: Request, endpoint_id: str) -> Response:
         """A repeated Idempotency-Key answers 204 again, not 404."""
 
         def remove() -> Response:
-            endpoints.delete_endpoint(self.find_endpoint(pk), actor=request.user)
+            endpoints.delete_endpoint(self.find_endpoint(endpoint_id), actor=request.user)
             return Response(status=204)
 
         return answer_once(request, remove)
 
-    def _change(self, request: Request, pk: str, *, is_partial: bool) -> Response:
-        row = self.find_endpoint(pk)
+    def _change(self, request: Request, endpoint_id: str, *, is_partial: bool) -> Response:
+        row = self.find_endpoint(endpoint_id)
         serializer = self.get_serializer(row, data=request.data, partial=is_partial)
         serializer.is_valid(raise_exception=True)
         values: Mapping[str, Any] = serializer.validated_data

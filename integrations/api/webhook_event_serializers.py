@@ -16,8 +16,6 @@ from integrations.models import (
     WebhookReplay,
 )
 
-RATE = {"min_value": 0.1, "max_value": 1000}
-
 
 class EventEndpointSerializer(serializers.ModelSerializer[WebhookEndpoint]):
     """The endpoint of a delivery, in short."""
@@ -141,7 +139,9 @@ class ReplayWishSerializer(StrictSerializer[dict[str, Any]]):
         help_text="Also what the endpoint never got, because it was switched off by hand or its "
         "event types were others.",
     )  # fmt: skip
-    rate_per_second = serializers.FloatField(required=False, default=50.0, **RATE)
+    rate_per_second = serializers.FloatField(
+        required=False, default=50.0, min_value=0.1, max_value=1000
+    )
     dry_run = serializers.BooleanField(required=False, default=False)
     expected_count = serializers.IntegerField(
         min_value=1, required=False, allow_null=True, default=None,

@@ -33,7 +33,7 @@ from integrations.models import DeliveryStatus, WebhookEvent
 from integrations.webhooks.replay import deliver_again
 
 TAGS = ["webhook events"]
-ID = OpenApiParameter("id", int, OpenApiParameter.PATH, description="The delivery's id.")
+ID = OpenApiParameter("event_id", int, OpenApiParameter.PATH, description="The delivery's id.")
 NOT_FOUND = {404: ErrorSerializer}
 NEVER_EDITED = (
     "What was published is never edited or deleted: receivers have it, and the record must say "
@@ -191,9 +191,9 @@ class EventDetailView(EventView):
         responses={200: shapes.EventSerializer, **REFUSALS, **NOT_FOUND},
         tags=TAGS,
     )
-    def get(self, _request: Request, pk: str) -> Response:
+    def get(self, _request: Request, event_id: str) -> Response:
         """As it stands now. PUT, PATCH and DELETE answer 405: it is never edited."""
-        return Response(self.get_serializer(self.find_event(pk)).data)
+        return Response(self.get_serializer(self.find_event(event_id)).data)
 
 
 class EventDeliverView(EventView):
@@ -219,9 +219,9 @@ class EventDeliverView(EventView):
         },
         tags=TAGS,
     )
-    def post(self, request: Request, pk: str) -> Response:
+    def post(self, request: Request, event_id: str) -> Response:
         """Audited."""
-        event = self.find_event(pk)
+        event = self.find_event(event_id)
 
         def act() -> Response:
             done = deliver_again(event, actor=request.user)
@@ -246,9 +246,9 @@ class EventAttemptsView(EventView):
         responses={200: shapes.AttemptSerializer(many=True), **REFUSALS, **NOT_FOUND},
         tags=TAGS,
     )
-    def get(self, request: Request, pk: str) -> Response:
+    def get(self, request: Request, event_id: str) -> Response:
         """One page."""
-        rows = self.attempts().filter(event=self.find_event(pk))
+        rows = self.attempts().filter(event=self.find_event(event_id))
         refuse_unknown(request, *PAGING)
         page = self.paginate_queryset(rows)
         return self.get_paginated_response(self.get_serializer(page, many=True).data)

@@ -10,7 +10,7 @@ from integrations.api import webhook_event_views as events
 from integrations.api import webhook_info_views as info
 from integrations.api import webhook_replay_views as replays
 
-_ENDPOINT, _EVENT = "webhook-endpoints/<str:pk>/", "webhook-events/<str:pk>/"
+_ENDPOINT, _EVENT = "webhook-endpoints/<str:endpoint_id>/", "webhook-events/<str:event_id>/"
 _ACTIONS = {
     "rotate-secret": actions.EndpointRotateView,
     "pause": actions.EndpointPauseView,
