@@ -23,13 +23,14 @@ def enable(endpoint: WebhookEndpoint) -> bool:
     whoever acts.
     """
     with transaction.atomic():
-        # The lane first, as those do who note how an endpoint fares.
-        WebhookLane.objects.get_or_create(pk=endpoint.pk, defaults={"key": str(endpoint.pk)})
-        lane = WebhookLane.objects.select_for_update(no_key=True).get(pk=endpoint.pk)
+        # The lane after the endpoint, and only of one that is off: who notes how an endpoint
+        # fares has them the other way round, but writes only to one that is on.
         rows = WebhookEndpoint.objects.select_for_update(no_key=True)
         endpoint.refresh_from_db(from_queryset=rows)
         if endpoint.is_active:
             return False
+        WebhookLane.objects.get_or_create(pk=endpoint.pk, defaults={"key": str(endpoint.pk)})
+        lane = WebhookLane.objects.select_for_update(no_key=True).get(pk=endpoint.pk)
         was_told = lane.warned_at is not None or endpoint.disabled_reason in (
             DisabledReason.GONE, DisabledReason.FAILING,
         )  # fmt: skip

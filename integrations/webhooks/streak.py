@@ -82,6 +82,8 @@ def _may_switch_off(lane: WebhookLane, now: datetime, between: timedelta) -> boo
 
 def _switch_off(lane: WebhookLane, now: datetime, reason: DisabledReason, why: str) -> None:
     endpoint = lane.endpoint
+    if not endpoint.is_active:
+        return
     values = {"is_active": False, "disabled_at": now, "disabled_reason": reason, "updated_at": now}
     if not WebhookEndpoint.objects.filter(pk=endpoint.pk, is_active=True).update(**values):
         return
