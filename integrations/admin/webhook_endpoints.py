@@ -32,7 +32,7 @@ from integrations.admin.webhook_words import (
     waiting_in,
 )
 from integrations.exceptions import IntegrationError
-from integrations.models import DisabledReason, WebhookEndpoint
+from integrations.models import AttemptOutcome, DisabledReason, WebhookEndpoint
 from integrations.webhooks import endpoints
 
 BY_SYSTEM = (DisabledReason.GONE, DisabledReason.FAILING)
@@ -192,8 +192,7 @@ class WebhookEndpointAdmin(OverviewAdmin, EndpointButtonsAdmin):
             f"?endpoint={saved.pk}",
             "former": former[:FORMER_SHOWN],
             "may_act": self.has_change_permission(request, saved),
-            "replay_url": f"{reverse('admin:integrations_webhookreplay_start')}"
-            f"?endpoint={saved.pk}"
+            "replay_url": f"{reverse('admin:integrations_webhookreplay_start')}?endpoint={saved.pk}"
             if request.user.has_perm("integrations.deliver_webhookevent")
             else "",
             "test": self._tested(request, saved),
@@ -210,6 +209,7 @@ class WebhookEndpointAdmin(OverviewAdmin, EndpointButtonsAdmin):
         return {
             "attempt": attempt,
             "words": tell_attempt(attempt),
+            "is_good": attempt.outcome == AttemptOutcome.DELIVERED,
             "url": delivery_link(attempt.event_id),
         }
 

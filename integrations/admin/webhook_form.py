@@ -35,6 +35,7 @@ LABELS = {
     "is_active": "Active from the start",
     "auth": "The hub identifies itself by",
     "token_url": "Token URL",
+    "username": "User name",
     "client_id": "Client id",
     "token_scope": "Scope",
     "timeout_seconds": "Time limit in seconds",

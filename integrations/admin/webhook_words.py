@@ -64,6 +64,8 @@ def delivery_badge(event: WebhookEvent) -> Badge:
     """A delivery's status; a dead letter is called so."""
     word = str(DeliveryStatus(event.status).label)
     if event.status == DeliveryStatus.FAILED:
+        if event.next_attempt_at is not None:
+            return Badge("Failed: due again", "warn")
         word = "Failed: dead letter"
     return Badge(word, DELIVERY_TONES.get(event.status, "calm"))
 
