@@ -58,9 +58,9 @@ from integrations.payments.balance_refresh import refresh_balances
 from integrations.payments.batches import approval as batch_approval
 from integrations.payments.batches import run as batch_run
 from integrations.payments.statements import compare, daily, open_items
-from integrations.webhooks import dispatch
+from integrations.webhooks import dispatch, replay_run
 from integrations.webhooks import event_types as webhook_events
-from integrations.webhooks import replay_run
+from integrations.webhooks.endpoints import purge_deleted
 from integrations.webhooks.retention import purge_webhooks
 
 # Short pauses for what is only waiting for its other half, long ones for a broken listener.
@@ -229,6 +229,7 @@ def _register_periodic_jobs() -> None:
     work.register_periodic(work.Periodic("expire-approvals", 60.0, approvals.expire_overdue))
     work.register_periodic(work.Periodic("purge-old-rows", 3600.0, purge_old_rows))
     work.register_periodic(work.Periodic("purge-webhooks", 900.0, purge_webhooks))
+    work.register_periodic(work.Periodic("purge-deleted-endpoints", 60.0, purge_deleted))
     work.register_periodic(work.Periodic("refresh-balances", 60.0, refresh_balances))
     work.register_periodic(work.Periodic("watch-pulled-accounts", 60.0, pull.watch_accounts))
     work.register_periodic(work.Periodic("compare-yesterday", 3600.0, daily.compare_yesterday))

@@ -11,6 +11,7 @@ from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schem
 from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.throttling import BaseThrottle
 
 from integrations.api import webhook_event_serializers as shapes
 from integrations.api.hub_view import BODY_REFUSALS, REFUSALS, refuse_unknown
@@ -112,6 +113,12 @@ class EventListView(EventView):
     filter_backends = (DjangoFilterBackend,)
     filterset_class = EventFilter
     pagination_class = RowPages
+
+    def get_throttles(self) -> list[BaseThrottle]:
+        """Reading costs nobody else anything."""
+        is_read = self.request.method != "POST"
+        found = super().get_throttles()
+        return [each for each in found if not (is_read and isinstance(each, DeliverThrottle))]
 
     @extend_schema(
         operation_id="webhook_event_list",
