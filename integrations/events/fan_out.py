@@ -87,7 +87,8 @@ def fan_out(
         for event in events
     ]
     wanted = [(event, targets) for event, targets in wanted if targets]
-    messages = _store_messages(event for event, _ in wanted)
+    is_directed = only is not None or but is not None
+    messages = _store_messages((event for event, _ in wanted), is_directed=is_directed)
     deliveries = [
         WebhookEvent(endpoint_id=item.pk, message=message, event_type=event.event_type)
         for message, (event, targets) in zip(messages, wanted, strict=True)
@@ -125,7 +126,7 @@ def _endpoints(events: Sequence[Outgoing], only: int | None) -> list[_Endpoint]:
         ]
 
 
-def _store_messages(events: Iterable[Outgoing]) -> list[WebhookMessage]:
+def _store_messages(events: Iterable[Outgoing], *, is_directed: bool) -> list[WebhookMessage]:
     return WebhookMessage.objects.bulk_create(
         WebhookMessage(
             event_id=event.event_id,
@@ -134,6 +135,7 @@ def _store_messages(events: Iterable[Outgoing]) -> list[WebhookMessage]:
             business=event.business,
             occurred_at=event.occurred_at,
             body=event.body,
+            is_directed=is_directed,
         )
         for event in events
     )

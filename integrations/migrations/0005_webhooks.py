@@ -129,6 +129,7 @@ class Migration(migrations.Migration):
                 ('version', models.PositiveSmallIntegerField(default=1)),
                 ('business', models.CharField(blank=True, default='', max_length=64)),
                 ('occurred_at', models.DateTimeField()),
+                ('is_directed', models.BooleanField(db_default=False, default=False)),
                 ('body', models.BinaryField(null=True)),
                 ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
             ],

@@ -24,6 +24,8 @@ class WebhookMessage(models.Model):
     version = models.PositiveSmallIntegerField(default=1)
     business = models.CharField(max_length=64, blank=True, default="")
     occurred_at = models.DateTimeField()
+    # Published to certain endpoints alone (a test, for instance): no other one has missed it.
+    is_directed = models.BooleanField(default=False, db_default=False)
     body = models.BinaryField(null=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 

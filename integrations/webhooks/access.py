@@ -34,11 +34,13 @@ LIMITS = Limits(connect=5.0, read=8.0, total=10.0, max_bytes=65_536)
 FETCH_SECONDS = 15.0
 # Without `expires_in` (RFC 6749 only recommends it) a token is not trusted for long.
 DEFAULT_LIFETIME, LONGEST_LIFETIME = 300.0, 86_400.0
-# A token server that fails is not asked for every delivery that waits for it.
-FAILURE_SECONDS = 5.0
+# A token server that fails is not asked for every delivery that waits for it, and ever more
+# rarely: one that hangs holds a thread each time.
+FAILURE_SECONDS, LONGEST_FAILURE_SECONDS = 5.0, 60.0
 # An endpoint that refuses each new token must not make us fetch one for every delivery.
 DROP_SECONDS = 10.0
 THREADS = 16
+MOST_ACCOUNTS = 5000
 # What RFC 6750 lets a Bearer token consist of.
 _TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*")
 _CREDENTIALS_REFUSED = frozenset({400, 401, 403})
@@ -60,6 +62,7 @@ class _Account:
     client: Client
     fetching: Future[str] | None = None
     failure: IntegrationError | None = None
+    failures: int = 0
     quiet_until: float = 0.0
     dropped_at: float = field(default=float("-inf"))
 
@@ -78,8 +81,8 @@ class AccessTokens:
     def get(self, plan: WithToken) -> str | None:
         """The token to send with the plan's requests; None while it is being fetched: ask again.
 
-        Raises the IntegrationError for which there is none, for FAILURE_SECONDS; a delivery ends
-        with outcome `auth` then. Its text is safe to store and to show.
+        Raises the IntegrationError for which there is none, for FAILURE_SECONDS, and longer when
+        that is repeated; a delivery ends with outcome `auth` then. Its text may be shown.
         """
         account = self._account(plan)
         if account.fetching is not None and not self._land(account):
@@ -120,6 +123,10 @@ class AccessTokens:
             raise TypeError("This endpoint takes no access token.")
         account = self._accounts.get(request)
         if account is None:
+            if len(self._accounts) >= MOST_ACCOUNTS:  # credentials that were replaced long ago
+                idle = [key for key, each in self._accounts.items() if each.fetching is None]
+                for key in idle:
+                    del self._accounts[key]
             account = self._accounts[request] = _Account(request, _client(request))
         return account
 
@@ -133,9 +140,12 @@ class AccessTokens:
             return False
         error = account.fetching.exception()
         account.fetching = None
-        if error is not None:
-            account.failure = _told(error)
-            account.quiet_until = self._clock() + FAILURE_SECONDS
+        if error is None:
+            account.failures = 0
+            return True
+        pause = min(FAILURE_SECONDS * 2**account.failures, LONGEST_FAILURE_SECONDS)
+        account.failures = min(account.failures + 1, 10)
+        account.failure, account.quiet_until = _told(error), self._clock() + pause
         return True
 
 

@@ -34,8 +34,8 @@ class Backlog:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """`kind` is one of gone, failed, off, paused, breaker, unserved, retry, order, rate, busy,
-    moving, idle.
+    """`kind` is one of gone, failed, off, paused, breaker, asked, unserved, retry, order,
+    rate, busy, moving, idle.
     """
 
     kind: str
@@ -115,6 +115,15 @@ def _breaker(case: _Case) -> Diagnosis | None:
                      "Nothing, if the receiver is being mended: it goes on by itself.")  # fmt: skip
 
 
+def _asked_to_wait(case: _Case) -> Diagnosis | None:
+    lane = case.lane
+    if lane is None or lane.next_send_at is None or lane.next_send_at <= case.now + USUAL:
+        return None
+    text = f"It asked to be left alone until {clock(lane.next_send_at)}."
+    return Diagnosis("asked", f"{text}{_last_error(lane)}",
+                     "Nothing, or lower its rate: it goes on by itself.")  # fmt: skip
+
+
 def _unserved(case: _Case) -> Diagnosis | None:
     if case.is_served or not _is_late(case):
         return None
@@ -167,7 +176,8 @@ def _busy(case: _Case) -> Diagnosis | None:
 
 
 _LOOKS: tuple[Callable[[_Case], Diagnosis | None], ...] = (
-    _off, _paused, _idle, _breaker, _unserved, _order, _retry, _rate, _failing, _busy,
+    _off, _paused, _idle, _breaker, _asked_to_wait, _unserved, _order, _retry, _rate, _failing,
+    _busy,
 )  # fmt: skip
 
 

@@ -56,13 +56,14 @@ def start_replay(
         raise InvalidInput("rate_per_second", f"must lie between {RATES[0]:g} and {RATES[1]:g}")
     if chosen.endpoint is not None:
         refuse_if_off(chosen.endpoint)
+    # Outside the transaction: counting may take seconds, in which SQLite could store nothing else.
+    plan = plan_replay(chosen)
+    if plan.count != expected_count:
+        raise CountChanged(plan.count)
+    if not plan.count:
+        raise IntegrationError("Nothing fits this filter.", code="webhook_replay_empty")
     with transaction.atomic(), acting_as(actor):
         _take_turn(chosen)
-        plan = plan_replay(chosen)
-        if plan.count != expected_count:
-            raise CountChanged(plan.count)
-        if not plan.count:
-            raise IntegrationError("Nothing fits this filter.", code="webhook_replay_empty")
         user = current_actor()
         parts = {"deliveries": plan.deliveries.stored(), "missed": plan.missed.stored()}
         replay = WebhookReplay.objects.create(
@@ -97,9 +98,12 @@ def cancel_replay(replay: WebhookReplay, *, actor: Any) -> WebhookReplay:
 
 
 def _take_turn(chosen: ReplayFilter) -> None:
-    """Of two at once for one business the second waits here. Raises as `start_replay`."""
+    """Of two at once for one business the second waits here. Raises as `start_replay`.
+
+    The lock is one for which no publisher waits.
+    """
     own = Q(business=chosen.owner)
-    WebhookEndpoint.objects.select_for_update().filter(own).order_by("pk").first()
+    WebhookEndpoint.objects.select_for_update(no_key=True).filter(own).order_by("pk").first()
     replays = WebhookReplay.objects.filter(own)
     running = replays.filter(state=ReplayState.RUNNING).exclude(work_state=WorkState.DEAD)
     if chosen.endpoint is not None:

@@ -14,10 +14,6 @@ from integrations.events.fan_out import matches
 from integrations.exceptions import InvalidInput
 from integrations.models import DeliveryStatus, WebhookEndpoint, WebhookEvent, WebhookMessage
 
-# Tests, and what the hub tells of endpoints themselves: nobody misses them, and they must not
-# come back to the endpoint that they are about.
-OWN_TYPES = "webhook."
-
 
 @dataclass(frozen=True)
 class ReplayFilter:
@@ -148,10 +144,12 @@ def replayable(endpoint: WebhookEndpoint | None, business: str) -> QuerySet[Webh
 def missed_messages(
     messages: QuerySet[WebhookMessage], endpoint: WebhookEndpoint
 ) -> QuerySet[WebhookMessage]:
-    """Those of its business that were never meant for `endpoint`, and can still be sent."""
+    """Those of its business that `endpoint` never got, and that can still be sent.
+
+    Not what was published to certain endpoints only: tests, what the hub tells of endpoints.
+    """
     got = WebhookEvent.objects.filter(message=OuterRef("pk"), endpoint=endpoint)
-    messages = messages.filter(~Exists(got), body__isnull=False)
-    messages = messages.exclude(event_type__startswith=OWN_TYPES)
+    messages = messages.filter(~Exists(got), body__isnull=False, is_directed=False)
     if endpoint.every_business:
         return messages
     return messages.filter(business=endpoint.business)

@@ -5,6 +5,7 @@ Rows and progress are stored in one transaction, so that a worker that is killed
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -25,13 +26,15 @@ TICK = 1.0
 BATCH = 500
 # Seconds until an endpoint that was switched off meanwhile is looked at again.
 WAIT = 60.0
+# The second part of a replay; the first is what the endpoint got.
+MISSED = "missed"
 
 
 @dataclass(frozen=True)
 class Step:
-    """One batch: how many became due, the last key that was seen, whether the part is through."""
+    """One batch: what makes it due and says how many did, its last key, and whether it ends."""
 
-    made_due: int
+    store: Callable[[], int]
     last_id: int
     is_last: bool
 
@@ -45,47 +48,44 @@ def advance(replay: WebhookReplay) -> Outcome:
         return Again(WAIT, "The endpoint is off; it goes on when that is enabled.",
                      count_attempt=False)  # fmt: skip
     size = max(1, min(BATCH, int(replay.rate_per_second * TICK)))
+    is_missed = _part_of(replay) == MISSED
+    # Found before the transaction: looking for few among many may take a while.
+    step = _find_missed(replay, size) if is_missed else _find_deliveries(replay, size)
+    is_end = step.is_last and is_missed
     with transaction.atomic():
-        step = _take_step(replay, size)
-        is_end = step.is_last and _part_of(replay) == "missed"
-        if not _store(replay, step, is_end=is_end):
+        made = step.store()
+        if not _store(replay, step, made, is_end=is_end):
             # It was cancelled, or another worker has it: what this batch did is undone.
             transaction.set_rollback(True)
             return Done()
-    if step.made_due:
+    if made:
         ring(DELIVERIES)
-    if is_end:
-        return Done()
-    return Again(step.made_due / replay.rate_per_second, count_attempt=False)
+    return Done() if is_end else Again(made / replay.rate_per_second, count_attempt=False)
 
 
 def _part_of(replay: WebhookReplay) -> str:
     return str(replay.filters.get("part", "deliveries"))
 
 
-def _take_step(replay: WebhookReplay, size: int) -> Step:
-    if _part_of(replay) == "missed":
-        return _add_missed(replay, size)
-    return _revive(replay, size)
-
-
-def _revive(replay: WebhookReplay, size: int) -> Step:
+def _find_deliveries(replay: WebhookReplay, size: int) -> Step:
     chosen, part = replay.filters, replay.filters["deliveries"]
     rows = replayable(replay.endpoint, replay.business).filter(
         pk__gt=replay.last_id, pk__lte=part["to_id"], event_type__in=part["event_types"],
         **_bounds(chosen, "message__"),
     )  # fmt: skip
-    if chosen["status"]:
-        rows = rows.filter(status=chosen["status"])
-    keys = list(rows.order_by("pk").values_list("pk", flat=True)[:size])
-    made = make_due(WebhookEvent.objects.filter(pk__in=keys)) if keys else 0
-    return Step(made, keys[-1] if keys else replay.last_id, is_last=len(keys) < size)
+    own = {"status": chosen["status"]} if chosen["status"] else {}
+    keys = list(rows.filter(**own).order_by("pk").values_list("pk", flat=True)[:size])
+
+    def store() -> int:
+        return make_due(WebhookEvent.objects.filter(pk__in=keys, **own))
+
+    return Step(store, keys[-1] if keys else replay.last_id, is_last=len(keys) < size)
 
 
-def _add_missed(replay: WebhookReplay, size: int) -> Step:
-    part, endpoint = replay.filters["missed"], replay.endpoint
+def _find_missed(replay: WebhookReplay, size: int) -> Step:
+    part, endpoint = replay.filters[MISSED], replay.endpoint
     if endpoint is None:
-        return Step(0, replay.last_id, is_last=True)
+        return Step(lambda: 0, replay.last_id, is_last=True)
     messages = WebhookMessage.objects.filter(
         pk__gt=replay.last_id, pk__lte=part["to_id"], event_type__in=part["event_types"],
         **_bounds(replay.filters, ""),
@@ -93,11 +93,12 @@ def _add_missed(replay: WebhookReplay, size: int) -> Step:
     missed = missed_messages(messages, endpoint).order_by("pk").values_list("pk", "event_type")
     found = list(missed[:size])
     # An event that is published right now is not among them; its key lies beyond the bound.
-    WebhookEvent.objects.bulk_create(
-        [WebhookEvent(endpoint=endpoint, message_id=pk, event_type=kind) for pk, kind in found],
-        ignore_conflicts=True,
-    )
-    return Step(len(found), found[-1][0] if found else replay.last_id, len(found) < size)
+    new = [WebhookEvent(endpoint=endpoint, message_id=pk, event_type=kind) for pk, kind in found]
+
+    def store() -> int:
+        return len(WebhookEvent.objects.bulk_create(new, ignore_conflicts=True))
+
+    return Step(store, found[-1][0] if found else replay.last_id, is_last=len(found) < size)
 
 
 def _bounds(chosen: dict[str, Any], path: str) -> dict[str, datetime]:
@@ -107,14 +108,14 @@ def _bounds(chosen: dict[str, Any], path: str) -> dict[str, datetime]:
     return bounds
 
 
-def _store(replay: WebhookReplay, step: Step, *, is_end: bool) -> bool:
+def _store(replay: WebhookReplay, step: Step, made: int, *, is_end: bool) -> bool:
     """Note how far it has come, if it still runs and is ours."""
-    changes: dict[str, Any] = {"done": F("done") + step.made_due, "last_id": step.last_id}
+    changes: dict[str, Any] = {"done": F("done") + made, "last_id": step.last_id}
     if is_end:
         changes |= {"state": ReplayState.FINISHED, "finished_at": timezone.now()}
     elif step.is_last:
-        after = replay.filters["missed"]["after_id"]
-        changes |= {"filters": {**replay.filters, "part": "missed"}, "last_id": after}
+        after = replay.filters[MISSED]["after_id"]
+        changes |= {"filters": {**replay.filters, "part": MISSED}, "last_id": after}
     rows = WebhookReplay.objects.filter(
         pk=replay.pk, state=ReplayState.RUNNING, claim_token=replay.claim_token
     )

@@ -28,6 +28,7 @@ from integrations.models import (
     WebhookMessage,
     WebhookReplay,
 )
+from integrations.webhooks.secrets import drop_expired
 from integrations.webhooks.words import why_off
 from integrations.work import WorkState
 
@@ -93,6 +94,7 @@ def purge_webhooks(run: Run | None = None) -> dict[str, int]:
         "deliveries": _walk(run, WebhookEvent.objects.all(), "created_at", old, _remove_deliveries),
         "messages": _walk(run, WebhookMessage.objects.all(), "created_at", old, _remove_messages),
         "replays": _remove_replays(old),
+        "former_keys": drop_expired(),
     }
 
 
@@ -123,7 +125,7 @@ def _remove_from(model: type[Model]) -> Batch:
 
 def _raw_delete(rows: QuerySet[Any]) -> int:
     """One DELETE: no objects, no cascade, no signals. Whoever calls it has seen to the children."""
-    return int(rows.order_by()._raw_delete(using=router.db_for_write(rows.model)) or 0)  # type: ignore[attr-defined]
+    return int(rows.order_by()._raw_delete(using=router.db_for_write(rows.model)) or 0)
 
 
 def _locked(rows: QuerySet[Any]) -> list[int]:
@@ -169,16 +171,16 @@ def _end(rows: QuerySet[WebhookEvent], error: str) -> int:
 def _drop_bodies(run: Run, before: datetime) -> int:
     """Bodies of messages that nothing waits for, from an index of those that have one."""
     having = WebhookMessage.objects.filter(body__isnull=False, created_at__lt=before)
-    gone, rest = 0, having
+    oldest = having.order_by("created_at", "pk").values_list("pk", flat=True)
+    gone = kept = 0
     while not run.is_over:
-        found = list(rest.order_by("created_at", "pk").values_list("pk", "created_at")[:BATCH])
-        if not found:
+        # Past those that something waits for: they stay in the index, the others leave it.
+        keys = list(oldest[kept : kept + BATCH])
+        if not keys:
             break
-        keys = [pk for pk, _ in found]
-        gone += run.batch(partial(_empty, keys))
-        pk, instant = found[-1]
-        # Past those that something waits for, which keep their bodies.
-        rest = having.filter(created_at__gte=instant).exclude(created_at=instant, pk__lte=pk)
+        emptied = run.batch(partial(_empty, keys))
+        gone += emptied
+        kept += len(keys) - emptied
     return gone
 
 

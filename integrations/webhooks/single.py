@@ -15,6 +15,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models.functions import Now
 
+from integrations import metrics
 from integrations.exceptions import IntegrationError, TransportError
 from integrations.models import (
     AttemptOutcome,
@@ -61,6 +62,7 @@ def send_now(event: WebhookEvent, *, trigger: AttemptTrigger) -> WebhookAttempt:
         tries=event.attempts, is_manual=event.is_manual or trigger != AttemptTrigger.AUTOMATIC,
         ended_at=tried.started_at + tried.seconds,
     )  # fmt: skip
+    metrics.webhook_attempts.add(tried.outcome.value)
     with transaction.atomic():
         attempt = _append(event, tried, trigger)
         _settle(event, verdict, is_test=trigger == AttemptTrigger.TEST)
@@ -129,8 +131,8 @@ def _append(event: WebhookEvent, tried: Tried, trigger: AttemptTrigger) -> Webho
         outcome=tried.outcome, started_at=datetime.fromtimestamp(tried.started_at, UTC),
         duration_ms=max(0, round(tried.seconds * 1000)), status_code=tried.status,
         error=error_text(tried.error), request_headers=dict(tried.request_headers),
-        response_headers=json.loads(headers_json(tried.headers)), response_body=body_text(tried.body),
-        response_bytes=tried.received,
+        response_headers=json.loads(headers_json(tried.headers)),
+        response_body=body_text(tried.body), response_bytes=tried.received,
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Count, F, Min, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, F, Min, OuterRef, Q, Subquery
 
 from integrations.access import Scope
 from integrations.models import (
@@ -17,10 +17,10 @@ from integrations.models import (
     DisabledReason,
     WebhookAttempt,
     WebhookEndpoint,
-    WebhookEvent,
     WebhookLane,
 )
 from integrations.webhooks.diagnosis import Backlog, Diagnosis, diagnose, switchers_of
+from integrations.webhooks.endpoints import visible_endpoints, visible_events
 from integrations.webhooks.figures import count_states, waiting_of
 from integrations.work import WorkState
 from integrations.work.clock import database_now
@@ -85,7 +85,7 @@ class Overview:
 def overview(scope: Scope) -> Overview:
     """Everything that the page of webhooks tells."""
     rows = stuck(scope)
-    dead = _events(scope).filter(work_state=WorkState.DEAD).order_by("-id")
+    dead = visible_events(scope).filter(work_state=WorkState.DEAD).order_by("-id")
     dead_count = dead.values("pk")[: DEAD_BOUND + 1].count()
     return Overview(
         rows=rows,
@@ -95,7 +95,7 @@ def overview(scope: Scope) -> Overview:
         dead=min(dead_count, DEAD_BOUND),
         dead_is_more=dead_count > DEAD_BOUND,
         recent=recent_attempts(scope),
-        endpoints=count_states(endpoints_in(scope)),
+        endpoints=count_states(visible_endpoints(scope)),
     )
 
 
@@ -105,7 +105,7 @@ def stuck(scope: Scope) -> list[Stuck]:
     first = waiting_of(OuterRef("pk")).values("next_attempt_at")[:1]
     by_system = Q(disabled_reason__in=[DisabledReason.GONE, DisabledReason.FAILING])
     chosen = list(
-        endpoints_in(scope)
+        visible_endpoints(scope)
         .annotate(first_due=Subquery(first))
         .filter(Q(first_due__isnull=False) | by_system & Q(is_active=False))
         .select_related("lane")
@@ -144,17 +144,6 @@ def backlog_of(endpoint: WebhookEndpoint, now: datetime) -> Backlog:
         # Of the index alone, without the rows.
         found["waiting"] = rows.values("endpoint_id")[: BOUND + 1].count()
     return Backlog(**found)
-
-
-def endpoints_in(scope: Scope) -> QuerySet[WebhookEndpoint]:
-    """The endpoints of a scope; those of every business only where it is every business."""
-    rows = scope.narrow(WebhookEndpoint.objects.all())
-    return rows if scope.is_all else rows.filter(every_business=False)
-
-
-def _events(scope: Scope) -> QuerySet[WebhookEvent]:
-    rows = scope.narrow(WebhookEvent.objects.all(), "endpoint__business")
-    return rows if scope.is_all else rows.filter(endpoint__every_business=False)
 
 
 def _is_anybody_serving(now: datetime) -> bool:

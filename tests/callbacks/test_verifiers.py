@@ -501,6 +501,14 @@ def test_checks_can_be_put_together_and_none_is_left_out(listen: Callable[..., N
         assert send(headers=both).status_code == 200
 
 
+def test_a_later_check_takes_no_business_away(listen: Callable[..., None]) -> None:
+    nobodys = by_token({TOKEN: Sender(["a long secret"])})
+    listen(StandardWebhooks(SENDERS), SharedSecret(nobodys))
+    with time_machine.travel(AT, tick=False):
+        send(headers={**signed(), "X-Webhook-Secret": "a long secret"})
+    assert InboundCallback.objects.get().business == "duka"
+
+
 def test_a_verifier_never_sees_a_secret_chosen_by_the_body() -> None:
     """`find` is given the digest of the address and nothing else."""
     asked: list[Any] = []

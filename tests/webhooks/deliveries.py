@@ -89,5 +89,7 @@ def state_of(event: WebhookEvent) -> tuple[str, str, bool]:
 
 def is_due(event: WebhookEvent) -> bool:
     """Whether a dispatcher would take it now."""
-    rows = WebhookEvent.objects.filter(pk=event.pk, next_attempt_at__lte=Now() + timedelta(0.001))
+    rows = WebhookEvent.objects.filter(
+        pk=event.pk, next_attempt_at__lte=Now() + timedelta(milliseconds=2)
+    )
     return rows.exclude(work_state=WorkState.LEASED).exists()

@@ -16,6 +16,7 @@ from django.db import connection
 
 from integrations.exceptions import IntegrationError
 from integrations.models import ProviderCall
+from integrations.outbound import close_circuit
 from integrations.outbound.tokens import configured_store, tokens
 from integrations.webhooks import access
 from integrations.webhooks.access import AccessTokens
@@ -232,6 +233,37 @@ def test_the_guard_stands_before_the_token_server_too(
     plan = plan_for(server)
     assert failure_of(access_tokens, plan).code in ("https_required", "blocked_address")
     assert server.requests == []
+
+
+def test_a_token_server_that_goes_on_failing_is_asked_more_rarely(
+    serve: Callable[..., LoopbackServer], access_tokens: AccessTokens, clock: Clock
+) -> None:
+    server = serve(answer(503))
+    plan = plan_for(server)
+    failure_of(access_tokens, plan)
+    account = access_tokens._account(plan)
+    for pause in (10, 20, 40, 60, 60):
+        clock.now = account.quiet_until
+        failure_of(access_tokens, plan)
+        assert account.quiet_until - clock.now == pause
+    server.reply = grant("t1")
+    clock.now = account.quiet_until
+    # The circuit of the one door out is open by now; it closes by its own time.
+    close_circuit("webhooks", account.client.credential)
+    assert token_of(access_tokens, plan) == "t1"
+    assert account.failures == 0
+
+
+def test_credentials_that_were_replaced_are_forgotten(
+    serve: Callable[..., LoopbackServer],
+    access_tokens: AccessTokens,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(access, "MOST_ACCOUNTS", 3)
+    server = serve(grant("t1"))
+    for number in range(10):
+        token_of(access_tokens, plan_for(server, client_id=f"client {number}"))
+    assert len(access_tokens._accounts) <= 3
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from integrations import work
@@ -13,12 +14,13 @@ from integrations.models import (
     WebhookAttempt,
     WebhookEndpoint,
     WebhookEvent,
+    WebhookFormerSecret,
     WebhookMessage,
     WebhookReplay,
 )
 from integrations.webhooks import retention
 from integrations.webhooks.retention import Run, purge_webhooks
-from tests.webhooks.deliveries import make_delivery, make_endpoint, make_message, state_of
+from tests.webhooks.deliveries import SECRET, make_delivery, make_endpoint, make_message, state_of
 
 pytestmark = pytest.mark.django_db
 
@@ -49,6 +51,7 @@ def test_bodies_go_first_then_attempts_then_everything(settings: Any) -> None:
     counts = purge()
     assert counts == {
         "given_up": 0, "bodies": 3, "attempts": 2, "deliveries": 1, "messages": 1, "replays": 0,
+        "former_keys": 0,
     }  # fmt: skip
     left = WebhookEvent.objects.values_list("pk", flat=True)
     assert set(left) == {events[25].pk, events[15].pk, events[5].pk}
@@ -116,6 +119,16 @@ def test_replays_that_ended_go_by_age() -> None:
     assert WebhookReplay.objects.get().state == "running"
 
 
+def test_keys_that_sign_no_more_go() -> None:
+    for hours in (-1, 1):
+        WebhookFormerSecret.objects.create(
+            endpoint=make_endpoint(), kind="v1", key=SECRET,
+            expires_at=timezone.now() + timedelta(hours=hours),
+        )  # fmt: skip
+    assert purge()["former_keys"] == 1
+    assert WebhookFormerSecret.objects.get().expires_at > timezone.now()
+
+
 def test_many_batches_pass_over_what_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retention, "BATCH", 2)
     endpoint = make_endpoint()
@@ -132,7 +145,8 @@ def test_bodies_of_one_instant_are_all_found(monkeypatch: pytest.MonkeyPatch) ->
     for number in range(5):
         status = "retrying" if number < 3 else "delivered"
         make_delivery(make_endpoint(), status, days=100)
-    WebhookMessage.objects.update(created_at=timezone.now() - timedelta(days=50))
+    # By the database's clock, which has fewer digits on SQLite than Python's.
+    WebhookMessage.objects.update(created_at=Now() - timedelta(days=50))
     assert purge()["bodies"] == 2
 
 

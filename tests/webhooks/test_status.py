@@ -78,6 +78,10 @@ CAUSES: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
         {}, {"open_until": Now() + timedelta(minutes=5), "last_status": 503},
         "failed too often. The last answer: status 503.",
     ),
+    "asked": (
+        {}, {"next_send_at": Now() + timedelta(minutes=5), "last_status": 429},
+        "The last answer: status 429.",
+    ),
     "rate": ({"rate_per_second": 0.5}, {}, "Its own limit is 0.5 per second"),
     "busy": ({}, {}, "More comes than the receiver takes"),
 }  # fmt: skip

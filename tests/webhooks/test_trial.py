@@ -57,6 +57,7 @@ def test_it_is_signed_sent_and_stored(at: Any, receiver: LoopbackServer) -> None
     assert told["type"] == "webhook.test"
     assert (told["data"]["endpoint_id"], told["data"]["requested_by"]) == (endpoint.pk, "wanjiku")
     event, attempt = stored()
+    assert event.message.is_directed, "no other endpoint has missed it"
     assert attempt == result
     assert (attempt.trigger, attempt.outcome, attempt.status_code, attempt.number) == (
         "test", "delivered", 200, 1,

@@ -47,7 +47,8 @@ def live_secrets(request: CallbackRequest, find: FindSender) -> list[str]:
     sender = find(request.token_digest)
     if sender is None:
         raise refused("This callback address is not known.")
-    request.business = sender.business
+    if sender.business or request.business is None:
+        request.business = sender.business
     given = (each.reveal() if isinstance(each, Secret) else each for each in sender.secrets)
     texts = [text for text in given if text]
     if not texts:
