@@ -12,7 +12,7 @@ from django.utils import timezone
 from integrations.events import publish
 from integrations.events.fan_out import check_event_patterns, matches
 from integrations.exceptions import InvalidInput
-from integrations.models import WebhookEndpoint, WebhookEvent, WebhookMessage
+from integrations.models import DomainEvent, WebhookEndpoint, WebhookEvent, WebhookMessage
 from tests.conftest import wait_for_lock
 from tests.events.makers import deliveries, make_endpoint
 
@@ -111,7 +111,8 @@ def test_deleting_an_endpoint_waits_for_a_publisher_and_fails_nobody() -> None:
 
     def delete() -> None:
         try:
-            WebhookEndpoint.objects.filter(pk=endpoint.pk).delete()
+            with transaction.atomic():
+                WebhookEndpoint.objects.select_for_update().get(pk=endpoint.pk).delete()
         finally:
             connections.close_all()
 
@@ -122,8 +123,30 @@ def test_deleting_an_endpoint_waits_for_a_publisher_and_fails_nobody() -> None:
         wait_for_lock()
     thread.join(30)
     assert not thread.is_alive()
-    # The one that deletes had looked for rows before these were committed.
-    assert WebhookMessage.objects.count() == 1
+    assert not WebhookEndpoint.objects.exists()
+    assert (WebhookMessage.objects.count(), WebhookEvent.objects.count()) == (1, 0)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_publisher_waits_for_a_deletion_and_does_without_the_endpoint() -> None:
+    """It would fail at its commit otherwise, and a payment with it."""
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has one writer.")
+    endpoint = make_endpoint()
+    thread = threading.Thread(target=_publish_alone)
+    with transaction.atomic():
+        WebhookEndpoint.objects.select_for_update().get(pk=endpoint.pk).delete()
+        thread.start()
+        wait_for_lock()
+    thread.join(30)
+    assert (DomainEvent.objects.count(), WebhookMessage.objects.count()) == (1, 0)
+
+
+def _publish_alone() -> None:
+    try:
+        publish(SENT, {})
+    finally:
+        connections.close_all()
 
 
 @pytest.mark.django_db(transaction=True)
@@ -132,11 +155,8 @@ def test_an_edit_of_an_endpoint_keeps_no_publisher_waiting() -> None:
     done = threading.Event()
 
     def tell() -> None:
-        try:
-            publish(SENT, {})
-            done.set()
-        finally:
-            connections.close_all()
+        _publish_alone()
+        done.set()
 
     with transaction.atomic():
         if connection.vendor == "postgresql":
