@@ -55,7 +55,8 @@ def stuck(transactional_db: None) -> WebhookEvent:
         url="https://hooks.old-shop.example.ke/a/very/long/path/that/goes/on",
     )  # fmt: skip
     failing = make_endpoint(
-        "Logistics partner", business="duka-moja", is_asymmetric=True, public_key="whpk_" + "a" * 43,
+        "Logistics partner", business="duka-moja", is_asymmetric=True,
+        public_key="whpk_" + "a" * 43,
         lane={"failing_since": now - 2 * HOUR, "consecutive_failures": 4, "last_status": 503,
               "last_error": "The receiver answered 503 Service Unavailable.",
               "last_attempt_at": now, "last_success_at": now - 5 * HOUR, "last_served_at": now},
