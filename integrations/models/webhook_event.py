@@ -99,7 +99,10 @@ class WebhookEvent(LeasedWork):
         constraints = [
             models.UniqueConstraint(fields=["message", "endpoint"], name="webhookevent_once")
         ]
-        permissions = [("deliver_webhookevent", "Can deliver again and replay")]
+        permissions = [
+            ("deliver_webhookevent", "Can deliver again and replay"),
+            ("export_webhookevent", "Can export webhook events"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.event_type} to {self.endpoint_id}"
