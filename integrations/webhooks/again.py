@@ -16,9 +16,10 @@ from integrations.models import (
     DeliveryStatus,
     WebhookEndpoint,
     WebhookEvent,
+    WebhookLane,
     acting_as,
 )
-from integrations.webhooks.words import why_off
+from integrations.webhooks.words import clock, why_off
 from integrations.work import WorkState, later, ring
 
 QUEUE = "webhooks"
@@ -96,6 +97,9 @@ def _sentence(endpoint: WebhookEndpoint, *, is_due: bool) -> str:
         return "It is being delivered right now."
     if endpoint.is_paused:
         return "It goes out as soon as the endpoint is resumed."
+    lane = WebhookLane.objects.filter(pk=endpoint.pk, open_until__gt=Now()).first()
+    if lane is not None and lane.open_until is not None:
+        return f"It goes out when the endpoint's breaker closes, at {clock(lane.open_until)}."
     return "It goes out now."
 
 

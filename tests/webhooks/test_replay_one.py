@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.db.models.functions import Now
 
 from integrations import work
 from integrations.exceptions import IntegrationError
@@ -84,6 +86,11 @@ def test_a_body_that_retention_took_can_not_be_sent(actor: Any) -> None:
 def test_a_paused_endpoint_says_that_it_waits(actor: Any) -> None:
     event = make_delivery(make_endpoint(is_paused=True))
     assert "resumed" in deliver_again(event, actor=actor).sentence
+
+
+def test_an_open_breaker_says_until_when(actor: Any) -> None:
+    event = make_delivery(make_endpoint(lane={"open_until": Now() + timedelta(minutes=9)}))
+    assert "breaker closes, at" in deliver_again(event, actor=actor).sentence
 
 
 def test_dead_letters_begin_anew_with_their_status() -> None:
