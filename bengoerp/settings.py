@@ -80,6 +80,14 @@ INTEGRATIONS_LEASE_SECONDS: float = env.float("INTEGRATIONS_LEASE_SECONDS", defa
 INTEGRATIONS_DEADLINE_SECONDS: float = env.float("INTEGRATIONS_DEADLINE_SECONDS", default=25.0)
 # A push that was queued and could not be sent for this long is not sent any more.
 INTEGRATIONS_ENQUEUED_SECONDS: float = env.float("INTEGRATIONS_ENQUEUED_SECONDS", default=900.0)
+# Authorities that webhook receivers are verified with; empty: certifi's.
+INTEGRATIONS_WEBHOOK_CA_FILE: str = env.str("INTEGRATIONS_WEBHOOK_CA_FILE", default="")
+INTEGRATIONS_WEBHOOK_BODY_DAYS: int = env.int("INTEGRATIONS_WEBHOOK_BODY_DAYS", default=30)
+INTEGRATIONS_WEBHOOK_ATTEMPT_DAYS: int = env.int("INTEGRATIONS_WEBHOOK_ATTEMPT_DAYS", default=90)
+INTEGRATIONS_WEBHOOK_DELIVERY_DAYS: int = env.int("INTEGRATIONS_WEBHOOK_DELIVERY_DAYS", default=90)
+INTEGRATIONS_WEBHOOK_REPLAYS_PER_HOUR: int = env.int(
+    "INTEGRATIONS_WEBHOOK_REPLAYS_PER_HOUR", default=20
+)
 INTEGRATIONS_PULL_SECONDS: float = env.float("INTEGRATIONS_PULL_SECONDS", default=600.0)
 INTEGRATIONS_PAYOUT_WAIT_SECONDS: float = env.float(
     "INTEGRATIONS_PAYOUT_WAIT_SECONDS", default=86400.0
@@ -99,6 +107,24 @@ INTEGRATIONS_PAYMENT_MATCHER: str = env.str("INTEGRATIONS_PAYMENT_MATCHER", defa
 INTEGRATIONS_C2B_VALIDATOR: str = env.str("INTEGRATIONS_C2B_VALIDATOR", default="")
 INTEGRATIONS_C2B_VALIDATOR_SECONDS: float = env.float(
     "INTEGRATIONS_C2B_VALIDATOR_SECONDS", default=3.0
+)
+INTEGRATIONS_EVENT_MAX_BYTES: int = env.int("INTEGRATIONS_EVENT_MAX_BYTES", default=262144)
+INTEGRATIONS_WEBHOOK_HANDLES: int = env.int("INTEGRATIONS_WEBHOOK_HANDLES", default=256)
+INTEGRATIONS_WEBHOOK_LEASE_SECONDS: float = env.float(
+    "INTEGRATIONS_WEBHOOK_LEASE_SECONDS", default=60.0
+)
+INTEGRATIONS_WEBHOOK_SCHEDULE: list[float] = env.list(
+    "INTEGRATIONS_WEBHOOK_SCHEDULE",
+    cast=float,
+    default=[5.0, 300.0, 1800.0, 7200.0, 18000.0, 36000.0, 50400.0, 72000.0, 86400.0],
+)
+INTEGRATIONS_WEBHOOK_WARN_HOURS: float = env.float("INTEGRATIONS_WEBHOOK_WARN_HOURS", default=1.0)
+INTEGRATIONS_WEBHOOK_DISABLE_HOURS: float = env.float(
+    "INTEGRATIONS_WEBHOOK_DISABLE_HOURS", default=120.0
+)
+INTEGRATIONS_WEBHOOK_MIN_FAILURES: int = env.int("INTEGRATIONS_WEBHOOK_MIN_FAILURES", default=5)
+INTEGRATIONS_WEBHOOK_COOL_DOWN_HOURS: float = env.float(
+    "INTEGRATIONS_WEBHOOK_COOL_DOWN_HOURS", default=24.0
 )
 INTEGRATIONS_RETENTION_DAYS: int = env.int("INTEGRATIONS_RETENTION_DAYS", default=90)
 # Errors name the page that explains them: below this address, or in docs/ where it is empty.
@@ -327,6 +353,10 @@ SPECTACULAR_SETTINGS = {
         "QueryStateEnum": "integrations.models.QueryState",
         "C2BRegistrationStateEnum": "integrations.models.RegistrationState",
         "ExpectationStateEnum": "integrations.models.ExpectationState",
+        "DeliveryStatusEnum": "integrations.models.DeliveryStatus",
+        "ReplayStateEnum": "integrations.models.ReplayState",
+        "SigningKindEnum": "integrations.models.SigningKind",
+        "KindEnum": "integrations.models.QueryKind",
     },
 }
 

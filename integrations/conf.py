@@ -18,7 +18,7 @@ from django.conf import settings
 from integrations.exceptions import ConfigurationError
 
 T = TypeVar("T")
-_UNDEFINED: Any = object()
+UNDEFINED: Any = object()
 _ON = frozenset({"true", "on", "ok", "y", "yes", "1"})
 _OFF = frozenset({"false", "off", "n", "no", "0"})
 
@@ -61,6 +61,21 @@ def _list(value: Any) -> list[str]:
     return [str(part).strip() for part in parts if str(part).strip()]
 
 
+def _seconds(value: Any) -> list[float]:
+    parts = value.split(",") if isinstance(value, str) else value or ()
+    seconds = [float(part) for part in parts if str(part).strip()]
+    if not seconds or not all(0 < second < 10**8 for second in seconds):
+        raise ValueError
+    return seconds
+
+
+def _handles(value: Any) -> int:
+    handles = int(value)
+    if handles < 1:
+        raise ValueError
+    return handles
+
+
 def _rates(value: Any) -> dict[str, tuple[float, float]]:
     rates = json.loads(value) if isinstance(value, str) else value or {}
     if not isinstance(rates, Mapping):
@@ -84,13 +99,18 @@ class Setting(Generic[T]):
     def __get__(self, owner: object | None, kind: Any) -> Setting[T] | T:
         return self if owner is None else self.read()
 
+    def raw(self) -> Any:
+        """The present value as it was given, `UNDEFINED` for none: tells cheaply if it changed."""
+        value = getattr(settings, self.name, UNDEFINED)
+        if value is UNDEFINED:
+            # Deployments pass on what they don't set: an empty variable is as good as none.
+            value = read_variable(self.name) or UNDEFINED
+        return value
+
     def read(self) -> T:
         """The present value. Raises ConfigurationError naming the setting, never its value."""
-        value = getattr(settings, self.name, _UNDEFINED)
-        if value is _UNDEFINED:
-            # Deployments pass on what they don't set: an empty variable is as good as none.
-            value = read_variable(self.name) or _UNDEFINED
-        if value is _UNDEFINED:
+        value = self.raw()
+        if value is UNDEFINED:
             return self.default
         try:
             return self._parse(value)
@@ -155,8 +175,74 @@ class HubSettings:
     callback_max_bytes = Setting(
         "INTEGRATIONS_CALLBACK_MAX_BYTES", 65536, int, "The largest callback body that is read."
     )
+    event_max_bytes = Setting(
+        "INTEGRATIONS_EVENT_MAX_BYTES", 262144, int, "The largest payload that is published."
+    )
+    webhook_handles = Setting(
+        "INTEGRATIONS_WEBHOOK_HANDLES",
+        256,
+        _handles,
+        "Webhooks that one dispatcher has under way at once, all endpoints together.",
+    )
+    webhook_lease_seconds = Setting(
+        "INTEGRATIONS_WEBHOOK_LEASE_SECONDS",
+        60.0,
+        float,
+        "How long a dispatcher holds a delivery, and an endpoint between two renewals.",
+    )
+    webhook_schedule = Setting(
+        "INTEGRATIONS_WEBHOOK_SCHEDULE",
+        [5.0, 300.0, 1800.0, 7200.0, 18000.0, 36000.0, 50400.0, 72000.0, 86400.0],
+        _seconds,
+        "Seconds between the tries of a webhook; one more try than entries.",
+    )
+    webhook_warn_hours = Setting(
+        "INTEGRATIONS_WEBHOOK_WARN_HOURS",
+        1.0,
+        float,
+        "Hours of nothing but failures after which webhook.endpoint.failing is published.",
+    )
+    webhook_disable_hours = Setting(
+        "INTEGRATIONS_WEBHOOK_DISABLE_HOURS",
+        120.0,
+        float,
+        "Hours of nothing but failures after which an endpoint is switched off; 0: never.",
+    )
+    webhook_min_failures = Setting(
+        "INTEGRATIONS_WEBHOOK_MIN_FAILURES",
+        5,
+        int,
+        "Failures in a row without which an endpoint is neither warned of nor switched off.",
+    )
+    webhook_cool_down_hours = Setting(
+        "INTEGRATIONS_WEBHOOK_COOL_DOWN_HOURS",
+        24.0,
+        float,
+        "Hours after switching it on again in which a failing endpoint is not switched off.",
+    )
     retention_days = Setting(
         "INTEGRATIONS_RETENTION_DAYS", 90, int, "Age at which finished rows are deleted."
+    )
+    webhook_body_days = Setting(
+        "INTEGRATIONS_WEBHOOK_BODY_DAYS",
+        30,
+        int,
+        "Age at which bodies of webhooks go, and what an endpoint held that is off is given up.",
+    )
+    webhook_attempt_days = Setting(
+        "INTEGRATIONS_WEBHOOK_ATTEMPT_DAYS", 90, int, "Age at which attempts of webhooks go."
+    )
+    webhook_delivery_days = Setting(
+        "INTEGRATIONS_WEBHOOK_DELIVERY_DAYS",
+        90,
+        int,
+        "Age at which finished deliveries of webhooks go, and messages without any.",
+    )
+    webhook_replays_per_hour = Setting(
+        "INTEGRATIONS_WEBHOOK_REPLAYS_PER_HOUR",
+        20,
+        int,
+        "Replays of many deliveries that a business may start in an hour.",
     )
     pull_seconds = Setting(
         "INTEGRATIONS_PULL_SECONDS",
@@ -210,6 +296,12 @@ class HubSettings:
         "OUTBOUND_ALLOWED_HOSTS", list[str](), _list, "host:port entries exempt from the rules."
     )
     outbound_proxy = Setting("OUTBOUND_PROXY", "", _text, "A proxy for calls to providers.")
+    webhook_ca_file = Setting(
+        "INTEGRATIONS_WEBHOOK_CA_FILE",
+        "",
+        _text,
+        "PEM file of the authorities that webhook receivers are verified with; empty: certifi's.",
+    )
     outbound_correlation = Setting(
         "INTEGRATIONS_OUTBOUND_CORRELATION",
         True,
@@ -245,8 +337,8 @@ class HubSettings:
 
         By default `.dev/cypher_key` below its BASE_DIR; None without one.
         """
-        path = getattr(settings, "CYPHER_DEV_KEY_FILE", _UNDEFINED)
-        if path is not _UNDEFINED:
+        path = getattr(settings, "CYPHER_DEV_KEY_FILE", UNDEFINED)
+        if path is not UNDEFINED:
             return Path(path) if path else None
         base = getattr(settings, "BASE_DIR", None)
         return Path(base) / ".dev" / "cypher_key" if base else None

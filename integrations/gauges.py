@@ -18,9 +18,11 @@ from prometheus_client.registry import Collector
 
 from integrations.exceptions import ConfigurationError
 from integrations.logs import log_event
+from integrations.models import WebhookEvent
 from integrations.outbound.breaker import BreakerState
 from integrations.outbound.redis_link import Sharing
 from integrations.outbound.states import ProviderStates, provider_states
+from integrations.webhooks.figures import WebhookFigures, read_webhooks
 from integrations.work import Queue, WorkState, queues
 from integrations.work.clock import database_now
 
@@ -43,11 +45,22 @@ CIRCUITS = (
     "integrations_circuits",
     "Credentials of a provider whose circuit is closed, open or half open.",
 )
+WEBHOOK_ENDPOINTS = (
+    "integrations_webhook_endpoints",
+    "Webhook endpoints that are active, failing, paused, held by their breaker, or off and why.",
+)
+WEBHOOK_AGE = (
+    "integrations_webhook_oldest_due_seconds",
+    "How long the oldest due delivery has been due, of endpoints that are on and not paused.",
+)
 REDIS_UP = (
     "integrations_redis_up",
     "1 while Redis shares the outbound state; absent without a REDIS_URL.",
 )
-NAMES = tuple(name for name, _ in (DATABASE_UP, QUEUE_ROWS, QUEUE_AGE, CIRCUITS, REDIS_UP))
+_ALL = (
+    DATABASE_UP, QUEUE_ROWS, QUEUE_AGE, WEBHOOK_ENDPOINTS, WEBHOOK_AGE, CIRCUITS, REDIS_UP,
+)  # fmt: skip
+NAMES = tuple(name for name, _ in _ALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,17 +72,25 @@ class QueueFigures:
     oldest_due: float
 
 
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """All that a scrape reads from the database."""
+
+    queues: list[QueueFigures]
+    webhooks: WebhookFigures
+
+
 class _Reader(threading.Thread):
     """Reads in a thread with a connection of its own, which a scrape can stop waiting for."""
 
-    figures: list[QueueFigures] | None = None
+    figures: Figures | None = None
 
     def __init__(self) -> None:
         super().__init__(name="metrics-reader", daemon=True)
 
     def run(self) -> None:
         try:
-            self.figures = [read_queue(queue) for queue in queues()]
+            self.figures = Figures([read_queue(queue) for queue in queues()], _read_webhooks())
         except Exception as error:  # noqa: BLE001 - whatever it is, the scrape says "down"
             log_event(logger, logging.WARNING, "queues_not_read", error=type(error).__name__)
         finally:
@@ -79,8 +100,8 @@ class _Reader(threading.Thread):
 _reader: _Reader | None = None
 
 
-def queue_figures(limit: float = LIMIT) -> list[QueueFigures] | None:
-    """All queues as the database has them; None where it does not answer within `limit` seconds."""
+def database_figures(limit: float = LIMIT) -> Figures | None:
+    """What the database says; None where it does not answer within `limit` seconds."""
     global _reader
     reader = _reader
     # One that hangs is waited for again instead of being given company.
@@ -115,6 +136,13 @@ def read_queue(queue: Queue[Any]) -> QueueFigures:
     return QueueFigures(queue.name, {**found, "dead": dead}, age)
 
 
+def _read_webhooks() -> WebhookFigures:
+    using = router.db_for_read(WebhookEvent)
+    with transaction.atomic(using=using):
+        _bound_statements(connections[using])
+        return read_webhooks()
+
+
 def _bound_statements(connection: BaseDatabaseWrapper) -> None:
     """Have the server give up as well; SQLite has no such limit."""
     if connection.vendor == "postgresql":
@@ -135,9 +163,10 @@ class Gauges(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """Read them; never raises for a database or a Redis that is away."""
-        figures = queue_figures()
+        figures = database_figures()
         yield GaugeMetricFamily(*DATABASE_UP, value=0 if figures is None else 1)
-        yield from _queue_metrics(figures or [])
+        yield from _queue_metrics(figures.queues if figures else [])
+        yield from _webhook_metrics(figures.webhooks if figures else None)
         try:
             yield from _outbound_metrics(provider_states())
         except ConfigurationError as error:
@@ -152,6 +181,16 @@ def _queue_metrics(figures: list[QueueFigures]) -> Iterable[Metric]:
         for state, number in queue.rows.items():
             rows.add_metric((queue.name, state), number)
     return rows, ages
+
+
+def _webhook_metrics(figures: WebhookFigures | None) -> Iterable[Metric]:
+    endpoints = GaugeMetricFamily(*WEBHOOK_ENDPOINTS, labels=("state",))
+    age = GaugeMetricFamily(*WEBHOOK_AGE)
+    if figures is not None:
+        for state, number in figures.endpoints.items():
+            endpoints.add_metric((state,), number)
+        age.add_metric((), figures.oldest_due)
+    return endpoints, age
 
 
 def _outbound_metrics(states: ProviderStates) -> Iterable[Metric]:

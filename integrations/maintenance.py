@@ -20,6 +20,7 @@ from integrations.models import (
     ProviderCall,
     StatementItem,
 )
+from integrations.webhooks.secrets import drop_expired
 from integrations.work import WorkState
 
 BATCH = 500
@@ -27,7 +28,7 @@ BATCH = 500
 
 def purge_old_rows() -> int:
     """Delete finished callbacks, delivered events, call records, closed questions and former
-    balances older than the retention.
+    balances older than the retention, and webhook secrets whose overlap is over.
 
     What still waits for somebody (stored or doubted callbacks, undelivered events) stays; what
     was refused at the door, which anybody may send, goes. Returns how many rows went.
@@ -54,6 +55,7 @@ def purge_old_rows() -> int:
             )
         )
         + _purge(ApiAnswer.objects.filter(expires_at__lte=timezone.now()))
+        + drop_expired()
     )
 
 

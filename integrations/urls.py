@@ -19,6 +19,7 @@ from integrations.api import (
     views,
 )
 from integrations.api.settings_urls import settings_urls
+from integrations.api.webhook_urls import webhook_urls
 from integrations.callbacks.views import callback
 
 app_name = "integrations"
@@ -143,6 +144,7 @@ urlpatterns = [
         statement_views.StatementItemsView.as_view(),
         name="statement-items",
     ),
+    *webhook_urls(),
     # Short on purpose: M-Pesa forbids its own name, among other words, in callback addresses.
     path("cb/<slug:route>/<str:token>/", callback, name="callback"),
     # A redirect to the address with the slash would lose the callback.

@@ -8,6 +8,7 @@ from django.db.models.signals import post_save
 
 from integrations import approvals, events, registry, work
 from integrations.api.fields import register_secret_field
+from integrations.approvals import event_types as approval_events
 from integrations.callbacks import process, receive
 from integrations.callbacks.c2b import CONFIRMATION, VALIDATION
 from integrations.callbacks.pull import PULL_ROUTE
@@ -18,6 +19,8 @@ from integrations.conf import hub_settings
 from integrations.config import rotation
 from integrations.config.key_source import OWN_MODEL, DatabaseKeySource, watch_key_model
 from integrations.crypto import keyring
+from integrations.events import settings_events
+from integrations.events.catalogue import register_event_type
 from integrations.exceptions import ConfigurationError, set_docs_base
 from integrations.maintenance import purge_old_rows
 from integrations.models import (
@@ -31,7 +34,9 @@ from integrations.models import (
     PeriodicLease,
     PullAccount,
     StatementRun,
+    WebhookReplay,
     seal_audit_trail,
+    when_settings_change,
 )
 from integrations.payments import (
     account_warnings,
@@ -48,10 +53,15 @@ from integrations.payments import (
     reversals,
     work_list,
 )
+from integrations.payments import event_types as payment_events
 from integrations.payments.balance_refresh import refresh_balances
 from integrations.payments.batches import approval as batch_approval
 from integrations.payments.batches import run as batch_run
 from integrations.payments.statements import compare, daily, open_items
+from integrations.webhooks import dispatch, replay_run
+from integrations.webhooks import event_types as webhook_events
+from integrations.webhooks.endpoints import purge_deleted
+from integrations.webhooks.retention import purge_webhooks
 
 # Short pauses for what is only waiting for its other half, long ones for a broken listener.
 CALLBACK_BACKOFF = (1.0, 2.0, 5.0, 15.0, 60.0, 300.0)
@@ -74,6 +84,7 @@ def connect() -> None:
     ):
         register_route(route)
     _connect_ledger()
+    _connect_events()
     work_list.register(open_items.SOURCE)
     register_secret_field()
     for kind in (payouts.APPROVAL, reversals.APPROVAL, batch_approval.APPROVAL):
@@ -102,6 +113,14 @@ def _connect_ledger() -> None:
     match_work.register()
 
 
+def _connect_events() -> None:
+    """The catalogue, and what is told of settings in the transaction that changes them."""
+    for declared in (payment_events, approval_events, settings_events, webhook_events):
+        for event_type in declared.event_types():
+            register_event_type(event_type)
+    when_settings_change(settings_events.tell)
+
+
 def _docs_base() -> str:
     """An error must be told even where the setting that explains it can't be read."""
     try:
@@ -114,6 +133,7 @@ def _register_queues() -> None:
     deadline = hub_settings.deadline_seconds
     for queue in (*_queues_of_money(deadline), *_queues_of_the_house(deadline)):
         work.register(queue)
+    work.register(dispatch.make_queue())
 
 
 def _queues_of_money(deadline: float) -> tuple[work.Queue[Any], ...]:
@@ -183,6 +203,15 @@ def _queues_of_the_house(deadline: float) -> tuple[work.Queue[Any], ...]:
             backoff=EVENT_BACKOFF,
         ),
         work.Queue(
+            name=replay_run.QUEUE,
+            model=WebhookReplay,
+            handle=replay_run.advance,
+            concurrency=1,
+            deadline_seconds=deadline,
+            max_attempts=100,
+            backoff=ROTATION_BACKOFF,
+        ),
+        work.Queue(
             name=rotation.QUEUE,
             model=KeyRotation,
             handle=rotation.advance,
@@ -199,6 +228,8 @@ def _register_periodic_jobs() -> None:
     work.register_periodic(work.Periodic("seal-audit", 60.0, seal_audit_trail))
     work.register_periodic(work.Periodic("expire-approvals", 60.0, approvals.expire_overdue))
     work.register_periodic(work.Periodic("purge-old-rows", 3600.0, purge_old_rows))
+    work.register_periodic(work.Periodic("purge-webhooks", 900.0, purge_webhooks))
+    work.register_periodic(work.Periodic("purge-deleted-endpoints", 60.0, purge_deleted))
     work.register_periodic(work.Periodic("refresh-balances", 60.0, refresh_balances))
     work.register_periodic(work.Periodic("watch-pulled-accounts", 60.0, pull.watch_accounts))
     work.register_periodic(work.Periodic("compare-yesterday", 3600.0, daily.compare_yesterday))

@@ -14,6 +14,7 @@ import pytest
 from django.apps import apps
 from django.core.cache import cache
 from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.models import QuerySet
 from django.test import TestCase, TransactionTestCase
 from django.utils import timezone
 from hypothesis import settings as hypothesis_settings
@@ -21,7 +22,7 @@ from hypothesis import settings as hypothesis_settings
 from integrations import work
 from integrations.config import clear_cache
 from integrations.crypto import keyring
-from integrations.models import InboundCallback, MpesaSettings, Payment
+from integrations.models import DomainEvent, InboundCallback, MpesaSettings, Payment
 from integrations.outbound import gate, recorder
 from integrations.outbound.redis_link import RedisAway, link
 from integrations.outbound.tokens import tokens
@@ -217,6 +218,11 @@ def settle(sandbox: SandboxDriver) -> Callable[[], None]:  # noqa: F811
         run_work("events")
 
     return run
+
+
+def domain_events() -> QuerySet[DomainEvent]:
+    """What was told of besides settings, which fixtures make."""
+    return DomainEvent.objects.exclude(event_type__startswith="settings.").order_by("pk")
 
 
 def make_due(payment: Payment) -> None:

@@ -17,6 +17,9 @@ from integrations.admin import (
     statements,
     tokens,
     trail,
+    webhook_endpoints,
+    webhook_events,
+    webhook_replays,
     work_list,
 )
 from integrations.admin.people import register_people
@@ -42,5 +45,8 @@ __all__ = [
     "statements",
     "tokens",
     "trail",
+    "webhook_endpoints",
+    "webhook_events",
+    "webhook_replays",
     "work_list",
 ]

@@ -97,7 +97,7 @@ class ExportAdmin(ReadOnlyAdmin):
         if scope.is_all:
             counts = {"": rows.order_by().count()}
         else:
-            found = rows.order_by().values_list("business").annotate(Count("pk"))
+            found = rows.order_by().values_list(self.business_field).annotate(Count("pk"))
             # Somebody who found nothing has looked all the same.
             counts = dict(found) or dict.fromkeys(sorted(scope.businesses), 0)
         action = f"{self.export_name.replace(' ', '_')}.exported"

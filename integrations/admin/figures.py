@@ -22,6 +22,7 @@ from integrations.admin.badges import Badge, environment_badge
 from integrations.admin.payments import PaymentAdmin
 from integrations.admin.retry import RetryDeadAdmin
 from integrations.admin.theme import list_url, model_page
+from integrations.admin.webhook_events import WebhookEventAdmin
 from integrations.models import CallbackStatus, Direction, PaymentState, ProviderCall
 
 S = PaymentState
@@ -84,7 +85,7 @@ class Rows:
     @classmethod
     def of_queue(cls, request: HttpRequest, label: str) -> Rows | None:
         """The same for a queue; None as well where its page is no list of rows (key rotation)."""
-        is_list = isinstance(model_page(label), (PaymentAdmin, RetryDeadAdmin))
+        is_list = isinstance(model_page(label), (PaymentAdmin, RetryDeadAdmin, WebhookEventAdmin))
         return cls.of(request, label) if is_list else None
 
     def link(self, **lookups: Any) -> str:

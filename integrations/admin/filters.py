@@ -179,13 +179,14 @@ class DateFilter(FormFilter):
     def narrow(self, rows: QuerySet[Any], values: dict[str, Any]) -> QuerySet[Any]:
         """From the first day's beginning to the last day's end."""
         if values["created_from"]:
-            rows = rows.filter(created_at__gte=_midnight(values["created_from"]))
+            rows = rows.filter(created_at__gte=midnight(values["created_from"]))
         if values["created_to"]:
-            rows = rows.filter(created_at__lt=_midnight(values["created_to"] + timedelta(days=1)))
+            rows = rows.filter(created_at__lt=midnight(values["created_to"] + timedelta(days=1)))
         return rows
 
 
-def _midnight(day: date) -> datetime:
+def midnight(day: date) -> datetime:
+    """The beginning of a day in the installation's time zone."""
     return timezone.make_aware(datetime.combine(day, time.min))
 
 

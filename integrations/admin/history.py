@@ -24,10 +24,19 @@ PER_PAGE = 50
 WORDS = {
     "created": "Created",
     "changed": "Changed",
+    "updated": "Changed",
     "deleted": "Deleted",
     "password_changed": "Password changed",
     "tested": "Connection tested",
     "tested_unsaved": "Tested without saving",
+    "paused": "Paused",
+    "resumed": "Resumed",
+    "enabled": "Enabled",
+    "disabled": "Disabled",
+    "secret_rotated": "Secret replaced",
+    "delivered_again": "Delivered again",
+    "started": "Started",
+    "cancelled": "Cancelled",
 }
 
 

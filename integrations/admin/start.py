@@ -26,6 +26,7 @@ from integrations.admin.figures import (
 )
 from integrations.admin.secret_form import tell_age
 from integrations.admin.theme import model_page
+from integrations.admin.webhook_figures import webhook_card
 from integrations.models import SettingsModel
 from integrations.work.clock import database_now
 
@@ -84,6 +85,8 @@ def _cards(request: HttpRequest, now: Any) -> list[Card]:
         cards.append(initiator_card(alarms))
     if calls := Rows.of(request, "integrations.providercall"):
         cards.append(call_card(calls, now))
+    if webhooks := webhook_card(request, now):
+        cards.append(webhooks)
     return cards
 
 

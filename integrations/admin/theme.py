@@ -20,11 +20,12 @@ from integrations.models import Environment
 
 
 class Place(NamedTuple):
-    """A page of the sidebar: the list of the model with this label."""
+    """A page of the sidebar: the list of the model with this label, or a page beside that list."""
 
     label: str
     icon: str
     title: str
+    url_name: str = ""
 
 
 # In the order of the sidebar. A model without a page (one that a host replaces) is left out.
@@ -44,6 +45,15 @@ GROUPS: tuple[tuple[str, tuple[Place, ...]], ...] = (
         Place("integrations.accountbalance", "account_balance_wallet", "Balances"),
         Place("integrations.mpesaquery", "help", "Questions to M-Pesa"),
         Place("integrations.initiatoralarm", "key_off", "Initiator alarms"),
+    )),
+    ("Webhooks", (
+        Place("integrations.webhookendpoint", "monitor_heart", "What is stuck",
+              "admin:integrations_webhookendpoint_stuck"),
+        Place("integrations.webhookendpoint", "webhook", "Endpoints"),
+        Place("integrations.webhookevent", "outbox", "Deliveries"),
+        Place("integrations.webhookreplay", "replay", "Replays"),
+        Place("integrations.webhookendpoint", "menu_book", "Event catalogue",
+              "admin:integrations_webhookendpoint_catalogue"),
     )),
     ("Traffic", (
         Place("integrations.providercall", "call_made", "Provider calls"),
@@ -70,7 +80,18 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     groups = [{"items": [start]}, _group(request, "Integrations", _settings_places())]
     groups[1:1] = [_group(request, *GROUPS[0])]
     groups += [_group(request, title, places) for title, places in GROUPS[1:]]
+    _mark_here(request, [item for group in groups for item in group["items"]])
     return [group for group in groups if group["items"]]
+
+
+def _mark_here(request: HttpRequest, items: list[dict[str, Any]]) -> None:
+    """Of two places of which one lies below the other, the page is at the nearer one."""
+    links = [item["link"] for item in items if request.path.startswith(item["link"])]
+    here = max(links, key=len, default="")
+    start = reverse("admin:index")
+    for item in items:
+        # Everything lies below the start page.
+        item["active"] = item["link"] == here and (here != start or request.path == start)
 
 
 def _settings_places() -> Iterator[Place]:
@@ -90,7 +111,8 @@ def _item(request: HttpRequest, place: Place) -> dict[str, Any] | None:
     page = model_page(place.label)
     if page is None or not page.has_view_or_change_permission(request):
         return None
-    return {"title": place.title, "icon": place.icon, "link": list_url(page.model)}
+    link = reverse(place.url_name) if place.url_name else list_url(page.model)
+    return {"title": place.title, "icon": place.icon, "link": link}
 
 
 def model_page(label: str) -> admin.ModelAdmin[Any] | None:

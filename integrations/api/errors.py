@@ -44,11 +44,13 @@ STATUSES: Mapping[type[Exception], int] = {
 }
 FORBIDDEN = {
     "approval_by_token", "approval_forbidden", "approval_not_yours", "approval_own",
-    "not_permitted",
+    "business_not_allowed", "not_permitted",
 }  # fmt: skip
 CONFLICTS = {
     "batch_state", "confirmation_needed", "idempotency_in_progress", "idempotency_mismatch",
-    "nothing_to_retry",
+    "nothing_to_retry", "webhook_body_dropped", "webhook_endpoint_off", "webhook_replay_count",
+    "webhook_replay_empty", "webhook_replay_limit", "webhook_replay_over",
+    "webhook_replay_running",
 }  # fmt: skip
 # What Django and DRF call the usual faults of a value; one section explains them all.
 FAULTS_OF_VALUES = frozenset(

@@ -79,3 +79,17 @@ class TestThrottle(CostlyThrottle):
 
     scope = "integrations-test"
     default_rate = "20/min"
+
+
+class DeliverThrottle(CostlyThrottle):
+    """Of webhook events that are published or delivered again by hand."""
+
+    scope = "integrations-deliver"
+    default_rate = "120/min"
+
+
+class ReplayThrottle(CostlyThrottle):
+    """Of replays, and of the counts before them."""
+
+    scope = "integrations-replay"
+    default_rate = "20/min"

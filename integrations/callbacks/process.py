@@ -22,15 +22,32 @@ FAULT_PAUSE = 60.0
 logger = logging.getLogger(__name__)
 
 
+class _Overtaken(Exception):
+    """The row is no longer as it was claimed."""
+
+
 def process(row: InboundCallback) -> Outcome:
     """Handler of the callbacks queue."""
     if row.status != CallbackStatus.STORED:
         return Done()
+    try:
+        return _work_on(row)
+    except _Overtaken:
+        # Our lease ran out, and the worker who had it next was quicker: its effect stands, ours
+        # was rolled back.
+        return Done()
+
+
+def _work_on(row: InboundCallback) -> Outcome:
     route = find_route(row.route)
     if route is None or route.handle is None:
         return _mark(row, Quarantine(f"There is no route {row.route!r} any more."))
     try:
         with transaction.atomic():
+            if _is_settled(row, row.dedupe_key):
+                # The sender repeats an event that has had its effect.
+                _write(row, status=CallbackStatus.DUPLICATE)
+                return Done()
             return _mark(row, route.handle(row))
     except (DecryptionError, ConfigurationError) as error:
         # A wrong key or unreadable settings are an operator's fault, not the callback's: it
@@ -46,7 +63,7 @@ def process(row: InboundCallback) -> Outcome:
 
 
 def _mark(row: InboundCallback, verdict: Verdict) -> Outcome:
-    """Write the verdict on the row, unless another worker has worked on it meanwhile."""
+    """Write the verdict on the row; raises _Overtaken if another worker did so meanwhile."""
     if isinstance(verdict, TryLater):
         waited = (database_now() - row.received_at).total_seconds()
         if waited < verdict.patience_seconds:
@@ -54,10 +71,10 @@ def _mark(row: InboundCallback, verdict: Verdict) -> Outcome:
             return Again(delay_seconds=pause, error=verdict.reason, count_attempt=False)
         verdict = Quarantine(verdict.reason, verdict.reference)
     if isinstance(verdict, Settled):
-        status = CallbackStatus.PROCESSED
-        if _is_settled(row, verdict.dedupe_key):
+        status, key = CallbackStatus.PROCESSED, verdict.dedupe_key or row.dedupe_key
+        if _is_settled(row, key):
             status = CallbackStatus.DUPLICATE
-        _write(row, status=status, dedupe_key=verdict.dedupe_key, reference=verdict.reference)
+        _write(row, status=status, dedupe_key=key, reference=verdict.reference)
     else:
         _write(
             row,
@@ -77,4 +94,5 @@ def _is_settled(row: InboundCallback, key: str) -> bool:
 
 def _write(row: InboundCallback, **values: Any) -> None:
     rows = InboundCallback.objects.filter(pk=row.pk, status=CallbackStatus.STORED)
-    rows.update(processed_at=timezone.now(), **values)
+    if not rows.update(processed_at=timezone.now(), **values):
+        raise _Overtaken

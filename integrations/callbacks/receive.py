@@ -23,7 +23,10 @@ from integrations.work import WorkState, ring
 logger = logging.getLogger(__name__)
 QUEUE = "callbacks"
 # What is kept of the headers; the rest may hold cookies or credentials.
-KEPT_HEADERS = ("Content-Type", "User-Agent", "Businessshortcode", "X-Request-Id")
+KEPT_HEADERS = (
+    "Content-Type", "User-Agent", "Businessshortcode", "X-Request-Id",
+    "Webhook-Id", "Webhook-Timestamp", "Svix-Id", "X-GitHub-Delivery", "X-GitHub-Event",
+)  # fmt: skip
 # Refused requests are kept for people, but a flood of them must not fill the disk.
 REFUSED_PER_HOUR = 100
 MALFORMED = 400
@@ -58,7 +61,7 @@ def receive(route: CallbackRoute, request: CallbackRequest) -> Mapping[str, Any]
         # It came to a payment's own address: worked on as doubted, so that the provider is asked.
         doubts.append(refusal.message)
     reply = route.reply(request) if route.reply and refusal is None else Reply(route.accepted)
-    values = _SETTLED if route.handle is None else {}
+    values = {"dedupe_key": request.dedupe_key()} if route.handle else _SETTLED
     # One INSERT and no transaction around it: committed when it returns.
     _store(request, doubts=doubts, reason=reply.reason[:300], **values)
     if route.handle is not None:

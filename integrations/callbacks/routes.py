@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -10,6 +12,9 @@ from typing import Any
 from integrations.exceptions import ConfigurationError, IntegrationError
 from integrations.models import InboundCallback
 from integrations.models.inbound_callback import Verdict
+
+# What fits the column, and every database.
+_PLAIN_KEY = re.compile(r"[\x21-\x7e]{1,128}")
 
 
 @dataclass(slots=True)
@@ -27,6 +32,23 @@ class CallbackRequest:
     business: str | None = None
     # What the same verifier found, for the route's `reply`.
     addressee: Any = None
+    # The sender's own id of the event, set by a verifier: what was processed under it is not
+    # processed again.
+    event_id: str = ""
+
+    def body_digest(self) -> str:
+        """SHA-256 of the body in hex: an id for events that come without one."""
+        return hashlib.sha256(self.body).hexdigest()
+
+    def dedupe_key(self) -> str:
+        """The event's id within its address, as it is stored; "" without an id.
+
+        Within the address, or one sender could make another's event look like a repetition.
+        """
+        if not self.event_id:
+            return ""
+        key = f"{self.token_digest[:16]}:{self.event_id}"
+        return key if _PLAIN_KEY.fullmatch(key) else hashlib.sha256(key.encode()).hexdigest()
 
 
 class CallbackRefused(IntegrationError):

@@ -24,6 +24,7 @@ from integrations.logs import log_event
 from integrations.metrics import callbacks
 
 logger = logging.getLogger(__name__)
+NOT_AUTHENTIC = 401
 
 
 # How each answer to a POST is counted.
@@ -77,6 +78,9 @@ def _take(request: HttpRequest, known: CallbackRoute | None, token: str) -> Http
         )
         answer = receive(known, arrived)
     except CallbackRefused as refusal:
+        if refusal.status == NOT_AUTHENTIC:
+            # Who is not let in hears no reason.
+            return HttpResponse(status=NOT_AUTHENTIC, content_type="text/plain")
         return JsonResponse({"error": refusal.message}, status=refusal.status)
     except (DatabaseError, IntegrationError) as error:
         log_event(

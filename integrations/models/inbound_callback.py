@@ -32,7 +32,8 @@ class InboundCallback(LeasedWork):
         max_length=20, choices=CallbackStatus.choices, default=CallbackStatus.STORED
     )
     reason = models.CharField(max_length=300, blank=True)
-    # Set when processed; a second callback with the same key is a duplicate.
+    # The sender's id where it has one, else set when processed. Once a callback is processed, a
+    # second one with the same key is a duplicate.
     dedupe_key = models.CharField(max_length=128, blank=True)
     # Failed checks that do not refuse the request, such as a foreign source address.
     doubts = models.JSONField(default=list)
@@ -71,9 +72,12 @@ class InboundCallback(LeasedWork):
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """Handled. A second callback with the same `dedupe_key` is a duplicate."""
+    """Handled. A second callback with the same `dedupe_key` is a duplicate.
 
-    dedupe_key: str
+    "" leaves the key that the row came with: the sender's id of the event.
+    """
+
+    dedupe_key: str = ""
     reference: str = ""
 
 

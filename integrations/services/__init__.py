@@ -10,8 +10,9 @@ from collections.abc import Callable
 from typing import Any
 
 from integrations.services.config_service import IntegrationConfigService
+from integrations.webhooks.delivery_service import WebhookDeliveryService
 
-__all__ = ["IntegrationConfigService", "offer"]
+__all__ = ["IntegrationConfigService", "WebhookDeliveryService", "offer"]
 
 _offers: dict[str, Callable[[], Any]] = {}
 

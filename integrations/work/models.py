@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 from django.db import models
 from django.db.models.functions import Now
@@ -28,6 +30,10 @@ class LeasedWork(models.Model):
     """
 
     State = WorkState
+
+    # What else `schedule` and `retry_dead` write to a row that starts over: a subclass that
+    # tells its standing in a field of its own names that field and its first value.
+    STARTS_OVER: ClassVar[Mapping[str, Any]] = {}
 
     work_state = models.CharField(max_length=6, choices=WorkState.choices, default=WorkState.DUE)
     attempts = models.PositiveIntegerField(default=0, help_text="Claims so far, this one included.")

@@ -14,8 +14,17 @@ from drf_spectacular.generators import SchemaGenerator
 from hypothesis import HealthCheck, settings
 from schemathesis.specs.openapi import checks
 
-from integrations.models import ApiToken, MpesaSettings, Payment, TokenScope
+from integrations.models import (
+    ApiToken,
+    MpesaSettings,
+    Payment,
+    TokenScope,
+    WebhookEndpoint,
+    WebhookEvent,
+    WebhookReplay,
+)
 from integrations.payments.mpesa_payment import MpesaPaymentService
+from tests.api import webhook_clients
 from tests.conftest import PHONE
 from tests.sandbox.driver import SandboxDriver
 
@@ -41,10 +50,19 @@ SCHEMA = load_schema()
 def bearer(mpesa: MpesaSettings, sandbox: SandboxDriver) -> dict[str, str]:
     """The header of a token that may do everything, where there is something to do it to."""
     user = get_user_model().objects.create_superuser("generated")
+    plant_webhooks()
     MpesaPaymentService.initiate_stk_push(PHONE, 10, "INV001")
     expires_at = timezone.now() + timedelta(hours=1)
     _, text = ApiToken.issue(user, name="x", scopes=TokenScope.values, expires_at=expires_at)
     return {"Authorization": f"Bearer {text}"}
+
+
+def plant_webhooks() -> None:
+    """An endpoint that nothing is ever sent to, a delivery with an attempt, and a replay."""
+    row = webhook_clients.endpoint()
+    WebhookEndpoint.objects.filter(pk=row.pk).update(url="https://127.0.0.1/hooks")
+    webhook_clients.delivery(row)
+    WebhookReplay.objects.create(endpoint=row, total=1)
 
 
 def point_at_rows(case: Any) -> None:
@@ -56,6 +74,14 @@ def point_at_rows(case: Any) -> None:
         case.path_parameters["id"] = row.pk
     if "public_id" in case.path_parameters and payment is not None:
         case.path_parameters["public_id"] = str(payment.public_id)
+    for name, model, attribute in (
+        ("endpoint_id", WebhookEndpoint, "pk"),
+        ("event_id", WebhookEvent, "pk"),
+        ("replay_id", WebhookReplay, "public_id"),
+    ):
+        found = model._default_manager.first()
+        if name in case.path_parameters and found is not None:
+            case.path_parameters[name] = str(getattr(found, attribute))
 
 
 @SCHEMA.parametrize()

@@ -12,7 +12,7 @@ from django.contrib.auth.models import Permission, User
 
 from integrations.config import get_snapshot
 from integrations.crypto import keyring
-from integrations.events import publish
+from integrations.events import catalogue, publish
 from integrations.management.commands.rotate_encryption_key import Command
 from integrations.models import DomainEvent, MpesaSettings
 from integrations.signals import integration_event
@@ -73,6 +73,25 @@ def test_the_printed_receiver_hears_a_success() -> None:
         integration_event.disconnect(names["settle_invoice"])
     assert DomainEvent.objects.get().work_state == "done"
     assert invoices.paid == [({"number": "INV001"}, {"paid": True, "receipt": "UAE4X7K2QP"})]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_printed_events_are_published_and_catalogued() -> None:
+    page = "how-to/listen-to-events.md"
+    exec(recipe(page, "from integrations.events import publish"), {})
+    names: dict[str, Any] = {"publish": publish}
+    for _ in range(2):
+        exec(recipe(page, "from uuid import NAMESPACE_URL"), names)
+    exec(recipe(page, "from integrations.events import NewEvent"), {})
+    told = DomainEvent.objects.order_by("pk").values_list("payload", "business")
+    numbers = ["INV001", "INV001", "INV001", "INV002"]
+    assert list(told) == [({"number": number}, "branch-7") for number in numbers]
+    try:
+        exec(recipe(page, "from integrations.events.catalogue"), {})
+        assert catalogue.version_of("invoice.sent") == 1
+        assert catalogue.find_event_type("invoice.sent") is not None
+    finally:
+        catalogue._types.pop("invoice.sent", None)
 
 
 class FakeInvoices:

@@ -33,7 +33,7 @@ push = MpesaPaymentService.initiate_stk_push
 # Every label there is. None tells a business, a person, a credential or an address.
 LABELS = {
     "provider", "operation", "outcome", "route", "result", "from_state", "to_state", "queue",
-    "tier", "view", "method", "status", "state", "change", "le",
+    "tier", "view", "method", "status", "state", "change", "tries", "le",
 }  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from hypothesis.extra.django import TestCase
 
 from integrations.exceptions import InvalidInput
 from integrations.maintenance import purge_old_rows
-from integrations.models import AccountBalance, DomainEvent, MpesaQuery, MpesaSettings
+from integrations.models import AccountBalance, MpesaQuery, MpesaSettings
 from integrations.payments import account_warnings, queries
 from integrations.payments.balance_refresh import BATCH, refresh_balances
 from integrations.payments.balances import as_json, latest_balances, record
@@ -23,7 +23,8 @@ from integrations.payments.event_types import BALANCE_PAYLOAD
 from integrations.providers.mpesa.callbacks import AccountBalance as Told
 from integrations.providers.mpesa.callbacks import BalanceResult, parse_accounts
 from integrations.providers.mpesa.codes import explain
-from tests.conftest import mpesa_values, run_work
+from tests.conftest import domain_events, mpesa_values, run_work
+from tests.events.makers import judge_events
 from tests.payments.questions import SHORT_CODE, account, answered, asked_book
 from tests.sandbox.driver import SandboxDriver
 
@@ -51,7 +52,7 @@ def line(name: str, amount: str) -> str:
 
 
 def events() -> list[tuple[str, str, str]]:
-    rows = DomainEvent.objects.order_by("pk")
+    rows = domain_events()
     return [(row.event_type, row.payload["account"], row.payload["available"]) for row in rows]
 
 
@@ -105,8 +106,9 @@ def test_an_alarm_comes_once_for_each_crossing(limited: MpesaSettings) -> None:
         ("balance.low", "Utility Account", "0.00"),
     ]
     assert latest_balances().get().low_since == NOON + timedelta(minutes=5)
-    payload = DomainEvent.objects.earliest("pk").payload
+    payload = domain_events().earliest("pk").payload
     assert sorted(payload) == sorted(BALANCE_PAYLOAD)
+    assert judge_events() >= {"balance.low", "balance.recovered"}
     assert (payload["limit"], payload["short_code"]) == ("1000.00", SHORT_CODE)
 
 

@@ -29,6 +29,7 @@ from integrations.payments.initiator import (
     note_initiator_result,
 )
 from tests.conftest import run_work
+from tests.events.makers import judge_events
 from tests.hunt.plants import planted
 from tests.payments.questions import SHORT_CODE, account, answered, asked_book, make_due
 from tests.sandbox.driver import SandboxDriver
@@ -74,6 +75,7 @@ def test_repeated_refusals_raise_one_alarm(account: MpesaSettings, sandbox: Sand
     assert (alarm.failures, alarm.last_code, alarm.initiator_name) == (2, "2001", "testapi")
     payload = DomainEvent.objects.get(event_type="mpesa.initiator_failing").payload
     assert sorted(payload) == sorted(INITIATOR_PAYLOAD)
+    assert "mpesa.initiator_failing" in judge_events()
     assert payload["message"] == (
         "The initiator password is wrong, expired (after 90 days) or locked: change it in the "
         "portal and here."

@@ -12,7 +12,7 @@ from integrations.models import DomainEvent, InboundCallback, MpesaSettings, Pay
 from integrations.payments.mpesa_payment import MpesaPaymentService
 from integrations.payments.states import FINAL
 from integrations.providers.mpesa.codes.initiator import PAYOUT_RESULTS
-from tests.conftest import PHONE, run_work
+from tests.conftest import PHONE, domain_events, run_work
 from tests.payments.results import (
     age,
     answer_questions,
@@ -32,7 +32,7 @@ def the_payout() -> Payment:
 
 
 def told() -> list[str]:
-    return list(DomainEvent.objects.order_by("id").values_list("event_type", flat=True))
+    return list(domain_events().values_list("event_type", flat=True))
 
 
 @pytest.mark.parametrize("code", sorted(set(PAYOUT_RESULTS) - {"0"}))

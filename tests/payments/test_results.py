@@ -9,7 +9,7 @@ import pytest
 
 from integrations.models import DomainEvent, InboundCallback, MpesaSettings, Payment
 from integrations.payments.mpesa_payment import MpesaPaymentService
-from tests.conftest import PHONE, make_due, run_work
+from tests.conftest import PHONE, domain_events, make_due, run_work
 from tests.payments.letters import paid, post, silent_prompt, unpaid
 from tests.providers.test_mpesa_codes import EXPECTED
 from tests.sandbox.driver import SandboxDriver
@@ -155,7 +155,7 @@ def test_a_query_settles_without_a_receipt_and_the_later_callback_attaches_it(
     assert (payment.state, payment.receipt) == ("succeeded", prompt["receipt"])
     kinds = list(payment.events.values_list("kind", flat=True))
     assert kinds == ["created", "accepted", "asked", "receipt"]
-    told = list(DomainEvent.objects.order_by("id").values_list("event_type", flat=True))
+    told = list(domain_events().values_list("event_type", flat=True))
     assert told == ["payment.pending", "payment.succeeded", "payment.receipt"]
     assert DomainEvent.objects.last().payload["receipt"] == prompt["receipt"]
 

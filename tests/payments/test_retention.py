@@ -36,6 +36,7 @@ def settled(
     sandbox.fault("duplicate_callback", copies=2)
     MpesaPaymentService.initiate_stk_push(PHONE, 10, "INV001")
     settle()
+    DomainEvent.objects.filter(event_type__startswith="settings.").delete()
 
 
 def grow_old(days: float) -> None:

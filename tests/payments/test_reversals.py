@@ -17,6 +17,7 @@ from integrations.payments import ledger, out_asking, reversals
 from integrations.payments.mpesa_payment import MpesaPaymentService
 from integrations.providers.mpesa.codes.initiator import REVERSAL_RESULTS
 from tests.conftest import PHONE, run_work, wait_for_lock
+from tests.events.makers import judge_events
 from tests.payments.results import age, answer_questions, not_paid_out, post
 from tests.sandbox.driver import SandboxDriver
 
@@ -69,6 +70,7 @@ def test_all_of_a_payment_goes_back_and_is_told_of(
     assert event["payment_id"] == str(paid.public_id)
     assert event["reversal_id"] == str(payment.public_id)
     assert (event["reversed_amount"], event["net_amount"]) == ("1000.00", "0.00")
+    assert "payment.reversed" in judge_events()
     done = DomainEvent.objects.filter(event_type="payment.succeeded").last()
     assert done is not None
     assert (done.payload["original_id"], done.payload["product"]) == (

@@ -34,6 +34,13 @@ from integrations.models import (
     StatementLine,
     StatementRun,
     TokenScope,
+    WebhookAttempt,
+    WebhookEndpoint,
+    WebhookEvent,
+    WebhookFormerSecret,
+    WebhookLane,
+    WebhookMessage,
+    WebhookReplay,
 )
 
 # Long enough that no random token of a page holds it by chance.
@@ -165,7 +172,59 @@ def plant_business() -> Rows:
             base_url=f"https://{MARK}.example", message=MARK,
         ),
     ]  # fmt: skip
+    rows += plant_webhooks()
     return Rows({type(row): row for row in rows})
+
+
+def plant_webhooks() -> list[Model]:
+    """An endpoint of the marked business, a dead delivery to it, and what belongs to both."""
+    endpoint = WebhookEndpoint.objects.create(
+        name=MARK, url=f"https://{MARK}.example/hooks", business=THEIRS, username=MARK,
+        secret=f"a secret of {MARK}, long enough", token_scope=MARK, is_active=False,
+        disabled_reason="failing", disabled_at=timezone.now(),
+    )  # fmt: skip
+    lane, _ = WebhookLane.objects.update_or_create(
+        endpoint=endpoint, defaults={"key": str(endpoint.pk), "last_error": MARK}
+    )
+    message = WebhookMessage.objects.create(
+        event_type=f"order.{MARK}", business=THEIRS, occurred_at=timezone.now(),
+        body=f'{{"order":"{MARK}"}}'.encode(),
+    )  # fmt: skip
+    event = WebhookEvent.objects.create(
+        endpoint=endpoint, message=message, event_type=message.event_type, status="failed",
+        work_state="dead", next_attempt_at=None, last_error=MARK, work_error=MARK,
+    )  # fmt: skip
+    attempt = WebhookAttempt.objects.create(
+        event=event, endpoint=endpoint, number=1, trigger="auto", outcome="http_error",
+        started_at=timezone.now(), duration_ms=7, status_code=503, error=MARK,
+        request_headers={"X": MARK}, response_headers={"X": MARK}, response_body=MARK,
+    )  # fmt: skip
+    return [
+        endpoint,
+        lane,
+        message,
+        event,
+        attempt,
+        WebhookReplay.objects.create(
+            endpoint=endpoint, business=THEIRS, requested_by_name=MARK, total=1,
+            next_attempt_at=None, filters={"event_type": MARK},
+        ),
+        WebhookFormerSecret.objects.create(
+            endpoint=endpoint, kind="v1", key=MARK * 4, expires_at=timezone.now()
+        ),
+    ]  # fmt: skip
+
+
+def everyones_endpoint() -> WebhookEndpoint:
+    """An endpoint of the installation that carries the events of every business."""
+    endpoint = WebhookEndpoint.objects.create(
+        name=f"{MARK} of all", url=f"https://{MARK}.example/all", every_business=True,
+        secret=f"a secret of {MARK}, long enough",
+    )  # fmt: skip
+    WebhookLane.objects.get_or_create(endpoint=endpoint, defaults={"key": str(endpoint.pk)})
+    message = WebhookMessage.objects.get(business=THEIRS)
+    WebhookEvent.objects.create(endpoint=endpoint, message=message, event_type=message.event_type)
+    return endpoint
 
 
 def stranger() -> User:

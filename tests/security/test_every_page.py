@@ -6,6 +6,7 @@ one) is searched without a change here, unless its address has a parameter that 
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -32,6 +33,10 @@ from integrations.models import (
     PayoutBatch,
     PeriodicLease,
     StatementRun,
+    WebhookEndpoint,
+    WebhookEvent,
+    WebhookMessage,
+    WebhookReplay,
 )
 from integrations.payments.mpesa_payment import MpesaPaymentService
 from tests.conftest import PHONE, run_work
@@ -69,8 +74,12 @@ BY_PUBLIC_ID: dict[str, Any] = {
     "batch_id": PayoutBatch,
     "expectation_id": ExpectedPayment,
     "query_id": MpesaQuery,
+    "replay_id": WebhookReplay,
     "statement_id": StatementRun,
 }
+
+
+BY_KEY: dict[str, Any] = {"endpoint_id": WebhookEndpoint, "event_id": WebhookEvent}
 
 
 def value_of(parameter: str, address: str) -> str:
@@ -78,6 +87,8 @@ def value_of(parameter: str, address: str) -> str:
         return str(Payment.objects.order_by("pk").values_list("public_id", flat=True)[0])
     if parameter in BY_PUBLIC_ID:
         return str(BY_PUBLIC_ID[parameter].objects.earliest("pk").public_id)
+    if parameter in BY_KEY:
+        return str(BY_KEY[parameter].objects.earliest("pk").pk)
     if parameter not in ROW_IDS:
         return PARAMETERS[parameter]
     names = address.split("/")
@@ -126,7 +137,26 @@ def secrets_everywhere(
     assert MpesaPaymentService.register_c2b_urls()[0]
     assert MpesaPaymentService.simulate_c2b(PHONE, 10, "INV001")[0]
     settle()
+    plant_endpoint()
     plant_business()  # and one row of everything else
+
+
+def plant_endpoint() -> None:
+    """A webhook endpoint with every secret that it can have, and a delivery to it."""
+    row = WebhookEndpoint.objects.create(
+        name="ERP", url="https://93.184.215.14/hooks", is_asymmetric=True,
+        secret=planted("posted secret"), asymmetric_key=planted("posted secret"),
+        static_headers=json.dumps({"X-Api-Key": planted("header secret")}), auth="basic",
+        username="hub", password=planted("broker password"),
+        client_secret=planted("consumer secret"), client_key=planted("access token"),
+        secret_hosts=["93.184.215.14:443"],
+    )  # fmt: skip
+    message = WebhookMessage.objects.create(
+        event_type="order.sent", occurred_at=timezone.now(), body=b"{}"
+    )
+    WebhookEvent.objects.create(
+        endpoint=row, message=message, event_type="order.sent", next_attempt_at=None
+    )
 
 
 def people() -> dict[str, Client]:

@@ -22,13 +22,18 @@ from rest_framework.test import APIClient
 from integrations.api.hub_view import HubView
 from integrations.models import (
     Approval,
+    BusinessGrant,
     ExpectedPayment,
     MpesaQuery,
     MpesaSettings,
     Payment,
     PayoutBatch,
     StatementRun,
+    WebhookEndpoint,
+    WebhookEvent,
+    WebhookReplay,
 )
+from tests.conftest import clear_shared
 from tests.security import businesses
 from tests.security.businesses import MARK, OURS, THEIRS, Rows, shows_the_mark
 
@@ -41,6 +46,9 @@ PUSH = {"phone": "0712345678", "amount": 10, "account_reference": "INV001"}
 BODIES: tuple[dict[str, Any], ...] = (
     {}, {"business": THEIRS}, {**PUSH, "business": THEIRS}, {"business": OURS, "shared": False},
     {"receipt": "UAE4X7K2QP", "business": THEIRS},
+    {"name": "a", "url": "https://93.184.215.14/", "business": THEIRS},
+    {"name": "a", "url": "https://93.184.215.14/", "business": OURS, "every_business": True},
+    {"dry_run": True, "status": "", "business": THEIRS},
 )  # fmt: skip
 
 
@@ -62,6 +70,9 @@ def parameters(rows: Rows) -> dict[str, str]:
         "statement_id": str(rows.of(StatementRun).public_id),
         "slug": "mpesa",
         "expectation_id": str(rows.of(ExpectedPayment).public_id),
+        "endpoint_id": str(rows.of(WebhookEndpoint).pk),
+        "event_id": str(rows.of(WebhookEvent).pk),
+        "replay_id": str(rows.of(WebhookReplay).public_id),
     }
 
 
@@ -90,6 +101,7 @@ def test_the_api_shows_and_changes_nothing_of_another_business(rows: Rows) -> No
     before = rows.snapshot()
     for who, client in api_clients().items():
         for address, view in endpoints(rows):
+            clear_shared()  # a request that is refused for coming too often shows nothing
             for method in view.rights:
                 bodies = [None] if method == "GET" else BODIES
                 for query in ("", f"?business={THEIRS}"):
@@ -118,7 +130,35 @@ def _ids(rows: Rows) -> list[str]:
         str(rows.of(Approval).public_id),
         str(rows.of(ExpectedPayment).public_id),
         str(rows.of(StatementRun).public_id),
+        f"/webhook-endpoints/{rows.of(WebhookEndpoint).pk}/",
+        f"/webhook-events/{rows.of(WebhookEvent).pk}/",
+        str(rows.of(WebhookReplay).public_id),
     ]
+
+
+def test_what_carries_every_business_is_for_those_who_see_all(transactional_db: None) -> None:
+    businesses.plant_webhooks()
+    row = businesses.everyones_endpoint()
+    event = row.events.get()
+    addresses = [
+        f"{API}webhook-endpoints/", f"{API}webhook-endpoints/{row.pk}/",
+        f"{API}webhook-endpoints/{row.pk}/attempts/", f"{API}webhook-events/",
+        f"{API}webhook-events/{event.pk}/", f"{API}webhook-events/{event.pk}/attempts/",
+        f"{API}webhook-events/?endpoint={row.pk}", f"{API}webhook-status/",
+    ]  # fmt: skip
+    installation = businesses.stranger()
+    BusinessGrant.objects.filter(user=installation).update(business="")
+    client = APIClient()
+    client.force_login(installation)
+    for address in addresses:
+        assert not shows_the_mark(client.get(address)), address
+    for body in BODIES:
+        wish = {**body, "endpoint_id": row.pk, "event_type": "order.sent", "payload": {}}
+        for address in (f"{API}webhook-events/", f"{API}webhook-events/replay/"):
+            assert client.post(address, wish, format="json").status_code in (400, 403, 404)
+    assert row.events.count() == 1
+    client.force_login(User.objects.create_superuser("root"))
+    assert all(shows_the_mark(client.get(each)) for each in addresses if "attempts" not in each)
 
 
 def test_the_walk_of_the_api_would_find_something(rows: Rows) -> None:
@@ -136,6 +176,9 @@ def test_the_walk_of_the_api_would_find_something(rows: Rows) -> None:
         "/payout-batches/",
         "/mpesa-settings/",
         "/current/",
+        "/webhook-endpoints/",
+        "/webhook-events/",
+        "/webhook-status/",
         *_ids(rows),
     ):
         assert any(part in address for address in seen), part

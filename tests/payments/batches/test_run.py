@@ -25,7 +25,7 @@ from integrations.models import (
 from integrations.models import PaymentState as S
 from integrations.payments.batches import control
 from tests.approvals.conftest import person
-from tests.conftest import make_due, run_work
+from tests.conftest import domain_events, make_due, run_work
 from tests.payments.batches.conftest import (
     batch_of,
     file_of,
@@ -294,7 +294,7 @@ def test_a_file_joins_the_callers_transaction(paying: MpesaSettings) -> None:
         raise ZeroDivisionError
     assert not Payment.objects.exists()
     assert not PayoutBatch.objects.exists()
-    assert not DomainEvent.objects.exists()
+    assert not domain_events().exists()
 
 
 def test_a_file_that_changes_while_it_is_read_leaves_nothing(

@@ -1,0 +1,99 @@
+"""What the views of webhooks share: who may call, and whose rows there are."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+from uuid import UUID
+
+from django.db.models import Model, QuerySet
+from django.http import Http404
+from rest_framework.request import Request
+
+from integrations.access import request_scope
+from integrations.api.hub_view import HubView
+from integrations.api.payment_filters import PaymentPages
+from integrations.api.rights import Right
+from integrations.models import (
+    TokenScope,
+    WebhookAttempt,
+    WebhookEndpoint,
+    WebhookEvent,
+    WebhookReplay,
+)
+from integrations.webhooks.endpoints import visible_endpoints, visible_events, visible_replays
+
+NO_ENDPOINT = "There is no such webhook endpoint."
+NO_EVENT = "There is no such webhook event."
+NO_REPLAY = "There is no such replay."
+_READ, _WRITE = TokenScope.WEBHOOKS_READ, TokenScope.WEBHOOKS_WRITE
+READ = Right(_READ, "integrations.view_webhookendpoint")
+ADD = Right(_WRITE, "integrations.add_webhookendpoint")
+CHANGE = Right(_WRITE, "integrations.change_webhookendpoint")
+DELETE = Right(_WRITE, "integrations.delete_webhookendpoint")
+READ_EVENTS = Right(_READ, "integrations.view_webhookevent")
+PUBLISH = Right(_WRITE, "integrations.add_webhookevent")
+DELIVER = Right(_WRITE, "integrations.deliver_webhookevent")
+_Row = TypeVar("_Row", bound=Model)
+
+
+class RowPages(PaymentPages):
+    """Newest first, by id."""
+
+    def get_ordering(self, request: Any, queryset: Any, view: Any) -> tuple[str, ...]:
+        """By id, whatever narrows."""
+        return ("-id",)
+
+
+PAGING = (RowPages.cursor_query_param, str(RowPages.page_size_query_param))
+
+
+class WebhookView(HubView):
+    """Rows of the caller's businesses; others don't exist here."""
+
+    def endpoints(self) -> QuerySet[WebhookEndpoint]:
+        """With how they fare."""
+        if getattr(self, "swagger_fake_view", False):
+            return WebhookEndpoint.objects.none()
+        return visible_endpoints(request_scope(self.request)).select_related("lane")
+
+    def events(self) -> QuerySet[WebhookEvent]:
+        """With what they carry."""
+        if getattr(self, "swagger_fake_view", False):
+            return WebhookEvent.objects.none()
+        return visible_events(request_scope(self.request)).select_related("endpoint", "message")
+
+    def attempts(self) -> QuerySet[WebhookAttempt]:
+        """Narrowed by those who ask, to an endpoint or an event of the caller."""
+        return WebhookAttempt.objects.all()
+
+    def find_endpoint(self, pk: str) -> WebhookEndpoint:
+        """The caller's endpoint; raises Http404 for any other text."""
+        return _by_number(self.endpoints(), pk, NO_ENDPOINT)
+
+    def find_event(self, pk: str) -> WebhookEvent:
+        """The caller's delivery; raises Http404 for any other text."""
+        return _by_number(self.events(), pk, NO_EVENT)
+
+    def find_replay(self, public_id: str) -> WebhookReplay:
+        """The caller's replay; raises Http404 for any other text."""
+        try:
+            wanted = UUID(public_id)
+        except ValueError:
+            raise Http404(NO_REPLAY) from None
+        found = visible_replays(request_scope(self.request)).filter(public_id=wanted).first()
+        if found is None:
+            raise Http404(NO_REPLAY)
+        return found
+
+
+def _by_number(rows: QuerySet[_Row], text: str, told: str) -> _Row:
+    is_number = text.isascii() and text.isdigit() and len(text) <= 18
+    row = rows.filter(pk=int(text)).first() if is_number else None
+    if row is None:
+        raise Http404(told)
+    return row
+
+
+def own_endpoint(request: Request, pk: int) -> WebhookEndpoint:
+    """The caller's endpoint of this number in a body; raises Http404."""
+    return _by_number(visible_endpoints(request_scope(request)), str(pk), NO_ENDPOINT)
