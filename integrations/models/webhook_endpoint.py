@@ -115,6 +115,12 @@ class WebhookEndpoint(models.Model):
         indexes = [
             models.Index(fields=["business", "is_active"], name="webhookendpoint_business"),
             models.Index(fields=["name"], name="webhookendpoint_name"),
+            # Every publisher asks for these, beside those of its business.
+            models.Index(
+                fields=["id"],
+                name="webhookendpoint_every",
+                condition=models.Q(every_business=True),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.db import connection, connections, transaction
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from integrations.events import publish
@@ -60,6 +61,7 @@ def test_one_that_waits_misses_nothing_and_one_switched_off_by_hand_gets_nothing
     make_endpoint("paused", is_paused=True)
     make_endpoint("by hand", disabled_reason="by_hand", **off)
     make_endpoint("never on", is_active=False)
+    make_endpoint("deleted", disabled_reason="deleted", **off)
     publish(SENT, {})
     assert names() == ["gone", "failing", "paused"]
 
@@ -69,8 +71,9 @@ def test_what_one_switched_off_by_hand_missed_is_kept_for_a_replay() -> None:
     endpoint = make_endpoint("by hand", is_active=False, disabled_reason="by_hand")
     publish(SENT, {"n": 1})
     assert (names(), WebhookMessage.objects.get().payload) == ([], {"n": 1})
-    endpoint.delete()
+    WebhookEndpoint.objects.filter(pk=endpoint.pk).update(disabled_reason="deleted")
     publish(SENT, {"n": 2})
+    publish(SENT, {"n": 3}, only_endpoint=endpoint)
     assert WebhookMessage.objects.count() == 1
 
 
@@ -85,6 +88,24 @@ def test_an_event_for_one_endpoint_goes_there_whatever_it_wants() -> None:
     publish(SENT, {}, except_endpoint=target)
     publish(SENT, {}, except_endpoint=WebhookEndpoint.objects.get(name="other").pk)
     assert names()[2:] == ["other"]
+
+
+@pytest.mark.django_db
+def test_the_endpoints_of_everybody_else_are_not_read() -> None:
+    WebhookEndpoint.objects.bulk_create(
+        WebhookEndpoint(name=f"e{number}", url="https://e.ke", business=f"b{number}")
+        for number in range(2000)
+    )
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE integrations_webhookendpoint")
+    with CaptureQueriesContext(connection) as queries:
+        publish(SENT, {}, "b7")
+    (asked,) = [query["sql"] for query in queries if "every_business" in query["sql"]]
+    with connection.cursor() as cursor:
+        explain = "EXPLAIN" if connection.vendor == "postgresql" else "EXPLAIN QUERY PLAN"
+        cursor.execute(f"{explain} {asked}")
+        plan = str(cursor.fetchall())
+    assert "webhookendpoint_business" in plan and "webhookendpoint_every" in plan, plan
 
 
 @pytest.mark.django_db
