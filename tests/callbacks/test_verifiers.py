@@ -463,6 +463,7 @@ def test_a_shared_secret_in_a_header(listen: Callable[..., None], value: str, st
         ("bearer a long secret", 200),
         ("a long secret", 401),
         ("Basic a long secret", 401),
+        ("Beerer a long secret", 401),
         ("Bearer", 401),
     ],
 )
