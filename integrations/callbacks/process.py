@@ -57,7 +57,7 @@ def _work_on(row: InboundCallback) -> Outcome:
     except IntegrityError:
         # Another copy was marked processed between our look and our write; its effect stands,
         # ours was rolled back. The next try sees that.
-        if row.attempts < COLLISIONS:
+        if row.attempts < COLLISIONS or _is_settled(row, row.dedupe_key):
             return Again(delay_seconds=0.0)
         return _mark(row, Quarantine("It contradicts what is stored of another payment."))
 
@@ -72,7 +72,9 @@ def _mark(row: InboundCallback, verdict: Verdict) -> Outcome:
         verdict = Quarantine(verdict.reason, verdict.reference)
     if isinstance(verdict, Settled):
         status, key = CallbackStatus.PROCESSED, verdict.dedupe_key or row.dedupe_key
-        if _is_settled(row, key):
+        # A key that the row came with was looked for before its handler ran. If another copy was
+        # processed since, the constraint says so, and the handler's effect is rolled back.
+        if key != row.dedupe_key and _is_settled(row, key):
             status = CallbackStatus.DUPLICATE
         _write(row, status=status, dedupe_key=key, reference=verdict.reference)
     else:

@@ -38,6 +38,7 @@ from integrations.crypto import Secret, keyring
 from integrations.models import DomainEvent, InboundCallback
 from integrations.models.inbound_callback import Quarantine, Settled, TryLater, Verdict
 from integrations.webhooks import signing
+from integrations.work import Again
 from tests.conftest import run_work
 from tests.webhooks.vectors import PUBLIC, SEED, TIMESTAMP, V1, V1A, VECTORS, A, B, C
 
@@ -277,6 +278,31 @@ def test_two_workers_with_two_copies_make_one_effect(standard: None) -> None:
     ]
 
 
+def test_a_copy_that_is_processed_meanwhile_takes_the_effect_back(
+    listen: Callable[..., None],
+) -> None:
+    """Between our look and our mark, another worker processes the other copy."""
+    rows: list[InboundCallback] = []
+
+    def handle(row: InboundCallback) -> Verdict:
+        verdict = note(row)
+        if row.pk == rows[0].pk:
+            InboundCallback.objects.filter(pk=rows[1].pk).update(status="processed")
+        return verdict
+
+    listen(StandardWebhooks(SENDERS), handle=handle)
+    with time_machine.travel(AT, tick=False):
+        send()
+        send()
+    rows += InboundCallback.objects.order_by("pk")
+    assert process.process(rows[0]) == Again(delay_seconds=0.0)
+    assert effects() == 0
+    InboundCallback.objects.filter(pk=rows[1].pk).update(status="processed")
+    process.process(rows[0])
+    assert InboundCallback.objects.get(pk=rows[0].pk).status == "duplicate"
+    assert effects() == 0
+
+
 def test_who_is_overtaken_leaves_no_effect(standard: None) -> None:
     send()
     mine = InboundCallback.objects.get()
@@ -463,6 +489,7 @@ def test_a_shared_secret_in_a_header(listen: Callable[..., None], value: str, st
         ("bearer a long secret", 200),
         ("a long secret", 401),
         ("Basic a long secret", 401),
+        ("Beerer a long secret", 401),
         ("Bearer", 401),
     ],
 )
