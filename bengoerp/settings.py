@@ -66,6 +66,7 @@ PUBLIC_BASE_URL: str = env.str("PUBLIC_BASE_URL", default="").rstrip("/")
 TRUSTED_PROXIES: list[str] = env.list("TRUSTED_PROXIES", default=[])
 OUTBOUND_ALLOWED_HOSTS: list[str] = env.list("OUTBOUND_ALLOWED_HOSTS", default=[])
 OUTBOUND_PROXY: str = env.str("OUTBOUND_PROXY", default="")
+INTEGRATIONS_WEBHOOK_CA_FILE: str = env.str("INTEGRATIONS_WEBHOOK_CA_FILE", default="")
 # Calls per second and burst by provider, as JSON: {"mpesa": [10, 20]}.
 INTEGRATIONS_RATE_LIMITS: dict[str, Any] = env.json("INTEGRATIONS_RATE_LIMITS", default={})
 # The model that holds the database's encryption key; a host ERP may name its own.

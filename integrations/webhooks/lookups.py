@@ -80,7 +80,10 @@ class Lookups:
         if answer is not None and now < answer.fresh_until:
             return answer
         with self._lock:
-            since = self._asked.get(name)
+            # It may have come just now; then it is no longer asked for.
+            answer, since = self._answers.get(name), self._asked.get(name)
+            if answer is not None and now < answer.fresh_until:
+                return answer
             if since is None:
                 self._ask(name, now)
         if answer is not None and now < answer.good_until:
