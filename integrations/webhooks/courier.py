@@ -48,7 +48,8 @@ class Courier:
     @property
     def in_flight(self) -> int:
         """Parcels that were sent and whose replies were not collected."""
-        return self._engine.in_flight if self._engine is not None else 0
+        engine = self._engine
+        return engine.in_flight if engine is not None and engine.pid == os.getpid() else 0
 
     def send(self, parcel: Parcel) -> None:
         """Take a parcel. Whatever is wrong with it is told by its reply; nothing is raised."""

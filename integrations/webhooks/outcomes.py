@@ -119,8 +119,9 @@ def without_status(handle: Handle, code: int, text: str) -> tuple[AttemptOutcome
 
 def _timed_out(handle: Handle) -> tuple[AttemptOutcome, str]:
     curl, parcel, target = handle.curl, handle.trip.parcel, handle.trip.target
-    if curl.getinfo(pycurl.PRETRANSFER_TIME) > 0:
-        return AttemptOutcome.TIMEOUT, f"No answer within {parcel.timeout:g} s."
-    if target.is_tls and curl.getinfo(pycurl.CONNECT_TIME) > 0:
+    # Without a socket of its own it was on a connection that was there already.
+    if handle.opened and not curl.getinfo(pycurl.CONNECT_TIME):
+        return AttemptOutcome.CONNECT, "No connection came about in time."
+    if handle.opened and target.is_tls and not curl.getinfo(pycurl.APPCONNECT_TIME):
         return AttemptOutcome.TLS, "The TLS handshake did not end in time."
-    return AttemptOutcome.CONNECT, "No connection came about in time."
+    return AttemptOutcome.TIMEOUT, f"No answer within {parcel.timeout:g} s."

@@ -6,6 +6,7 @@ listener is stopped, so a test that fails does not hang.
 
 from __future__ import annotations
 
+import re
 import socket
 import ssl
 import struct
@@ -37,10 +38,8 @@ class Line:
             if not more:
                 return b""
         head, _, body = data.partition(b"\r\n\r\n")
-        length = next(
-            (int(x.split(b":")[1]) for x in head.split(b"\r\n") if x.lower().startswith(b"content-l")),
-            0,
-        )  # fmt: skip
+        lengths = re.findall(rb"(?i)\r\ncontent-length: *(\d+)", head)
+        length = int(lengths[0]) if lengths else 0
         while len(body) < length:
             body += self.sock.recv(65536)
         return head + b"\r\n\r\n" + body
