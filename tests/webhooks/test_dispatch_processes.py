@@ -117,7 +117,7 @@ def test_results_outlive_a_database_connection_that_breaks(settings: Any) -> Non
         answer(200)(handler, request)
 
     with receiver(settings, reply) as server:
-        endpoint_at(server, max_concurrency=2)
+        endpoint_at(server, max_concurrency=1)
         publish_many(60)
         dispatch(30)
         # What was claimed by a statement whose answer never came waits for the end of its lease.
