@@ -219,6 +219,9 @@ def test_every_endpoint_its_scope_and_its_permission_are_documented() -> None:
             .replace("<str:query_id>", "{query_id}")
             .replace("<str:expectation_id>", "{expectation_id}")
             .replace("<str:statement_id>", "{statement_id}")
+            .replace("<str:endpoint_id>", "{endpoint_id}")
+            .replace("<str:event_id>", "{event_id}")
+            .replace("<str:replay_id>", "{replay_id}")
             .replace("<str:slug>", "<slug>")
         )
         for method, right in view.rights.items():
