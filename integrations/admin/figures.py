@@ -54,6 +54,8 @@ class Card:
     lines: list[Figure] = field(default_factory=list)
     tone: str = "calm"
     note: str = ""
+    # A page that says more.
+    page: Figure | None = None
 
 
 @dataclass(frozen=True)

@@ -21,12 +21,11 @@ from integrations.admin.confirm import confirmation
 from integrations.admin.read_only import ReadOnlyAdmin
 from integrations.admin.rotation import PAGE as ROTATION_PAGE
 from integrations.exceptions import ConfigurationError
-from integrations.models import AuditEntry, KeyRotation, WebhookEvent, WorkQueue
+from integrations.models import AuditEntry, KeyRotation, WorkQueue
 from integrations.work import Queue, WorkState
 from integrations.work.clock import database_now
 
 PAGE = "admin:integrations_queues"
-REPLAY_PAGE = "admin:integrations_webhookreplay_start"
 
 
 @dataclass(frozen=True)
@@ -124,9 +123,6 @@ class QueuesAdmin(ReadOnlyAdmin):
             return ""
         if _is_rotation(queue):
             return reverse(ROTATION_PAGE) if request.user.is_superuser else ""
-        if _is_webhooks(queue):
-            may = request.user.has_perm("integrations.deliver_webhookevent")
-            return reverse(REPLAY_PAGE) if may else ""
         return reverse(f"{PAGE}_retry", args=[queue.name])
 
     def retry_view(self, request: HttpRequest, name: str) -> HttpResponseBase:
@@ -144,8 +140,6 @@ class QueuesAdmin(ReadOnlyAdmin):
             if not request.user.is_superuser:
                 raise PermissionDenied
             return HttpResponseRedirect(reverse(ROTATION_PAGE))
-        if _is_webhooks(queue):
-            return HttpResponseRedirect(reverse(REPLAY_PAGE))
         rows = queue.model._default_manager.filter(work_state=WorkState.DEAD)
         if request.method == "POST" and request.POST.get("confirmed"):
             _retry(request, queue, rows)
@@ -168,11 +162,6 @@ class QueuesAdmin(ReadOnlyAdmin):
 def _is_rotation(queue: Queue[Any]) -> bool:
     """A key rotation goes on by its own page: it knows which may, and who may let it."""
     return issubclass(queue.model, KeyRotation)
-
-
-def _is_webhooks(queue: Queue[Any]) -> bool:
-    """Deliveries are made again by a replay: at a bounded rate, and with their own status."""
-    return issubclass(queue.model, WebhookEvent)
 
 
 def _retry(request: HttpRequest, queue: Queue[Any], rows: Any) -> None:

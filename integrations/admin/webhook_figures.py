@@ -19,35 +19,27 @@ def webhook_card(request: HttpRequest, now: datetime) -> Card | None:
     """From the lists that the user may see; None where these are none."""
     events = Rows.of(request, "integrations.webhookevent")
     endpoints = Rows.of(request, "integrations.webhookendpoint")
-    lines: list[Figure] = []
-    total = None
-    tones = []
-    if events:
-        total, oldest = _waiting(events, now)
-        lines += [oldest] if oldest else []
-    if endpoints:
-        failing_now = _failing(endpoints)
-        lines.append(failing_now)
-        tones += ["bad"] if failing_now.text != "0" else []
-        stuck = reverse("admin:integrations_webhookendpoint_stuck")
-        lines.append(Figure("What is stuck, since when, why", stuck))
-    if events:
-        dead = _dead(events)
-        lines.insert(len(lines) - bool(endpoints), dead)
-        tones += ["bad"] if dead.text != "0" else []
-    if total is None and not lines:
+    if events is None and endpoints is None:
         return None
-    return Card("Webhooks", total, lines, tone=tones[0] if tones else "calm")
+    lines = [*([_failing(endpoints)] if endpoints else []), *([_dead(events)] if events else [])]
+    stuck = reverse("admin:integrations_webhookendpoint_stuck")
+    return Card(
+        "Webhooks",
+        _waiting(events, now) if events else None,
+        lines,
+        tone="bad" if any(line.text != "0" for line in lines) else "calm",
+        page=Figure("What is stuck, since when, why", stuck) if endpoints else None,
+    )
 
 
-def _waiting(events: Rows, now: datetime) -> tuple[Figure, Figure | None]:
+def _waiting(events: Rows, now: datetime) -> Figure:
     waiting = events.query.filter(next_attempt_at__isnull=False).order_by("next_attempt_at")
     told = waiting.values("created_at")[: BOUND + 1].aggregate(
         count=Count("created_at"), oldest=Min("created_at")
     )
+    oldest = f", the oldest for {age(told['oldest'], now)}" if told["oldest"] else ""
     url = f"{events.url}?{urlencode({'status': 'waiting'})}"
-    oldest = Figure(age(told["oldest"], now), url, "the oldest waits") if told["oldest"] else None
-    return Figure(bounded(told["count"]), url, "waiting"), oldest
+    return Figure(bounded(told["count"]), url, f"waiting{oldest}")
 
 
 def _failing(endpoints: Rows) -> Figure:

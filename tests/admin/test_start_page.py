@@ -136,6 +136,7 @@ def test_the_figures_are_true(rows: None, admin_client: Client) -> None:
             "10 calls", "6 failures", "2 stopped here, not sent",
         ],
         "Waiting for your approval": ["0 requests"],
+        "Webhooks": ["0 waiting", "0 endpoints failing", "0 dead letters"],
         "Dead letters": ["2 Events", "2 Payments"],
     }  # fmt: skip
     queues = {
@@ -145,7 +146,7 @@ def test_the_figures_are_true(rows: None, admin_client: Client) -> None:
         "Callbacks": ("0", "", "0"), "Events": ("0", "", "2"),
         "Payments": ("2", "5\xa0minutes", "2"), "Queries": ("0", "", "0"),
         "Pulls": ("0", "", "0"), "Statements": ("0", "", "0"),
-        "Payout batches": ("0", "", "0"),
+        "Payout batches": ("0", "", "0"), "Webhooks": ("0", "", "0"),
     }  # fmt: skip
 
 
@@ -257,7 +258,7 @@ def test_many_rows_cost_no_more_queries(
     rows: None, quiet_templates: None, admin_client: Client, django_assert_max_num_queries: Any
 ) -> None:
     MpesaSettings.objects.create(business="s")
-    with django_assert_max_num_queries(33) as few:
+    with django_assert_max_num_queries(36) as few:
         start(admin_client)
     for number in range(60):
         pay(S.UNKNOWN, business=f"b{number}", attention="Look.", work_state=WorkState.DEAD)
