@@ -1,0 +1,95 @@
+"""Webhooks where nothing crashes: rolled back, sent side by side, beside one that hangs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+
+from integrations.events import publish
+from integrations.models import DomainEvent, WebhookEvent, WebhookMessage
+from tests.chaos import webhooks
+from tests.chaos.conftest import Install
+from tests.chaos.disasters import sized
+from tests.chaos.receiver import Receiver
+from tests.conftest import wait_until
+
+ROLLED_BACK = 500
+
+
+class GaveUpError(Exception):
+    """The ERP's own reason to undo what it did."""
+
+
+def change_and_undo(number: int) -> None:
+    """A business transaction that tells of itself and then fails."""
+    with pytest.raises(GaveUpError), transaction.atomic():
+        publish("chaos.undone", webhooks.body(number))
+        raise GaveUpError
+
+
+def change_with_an_undone_part(number: int) -> None:
+    """One that goes through, but for a part."""
+    with transaction.atomic():
+        change_and_undo(number)
+
+
+@pytest.mark.parametrize("change", [change_and_undo, change_with_an_undone_part])
+def test_rolled_back_events_are_never_sent(
+    install: Install, tmp_path: Path, change: Callable[[int], None]
+) -> None:
+    with Receiver(tmp_path) as receiver:
+        webhooks.make_endpoint(receiver, "/ok/", event_type="*")
+        install(**webhooks.environment(receiver)).start("worker")
+        for number in range(ROLLED_BACK):
+            change(number)
+        # What is told after them is sent: by then, so would have been what was told before.
+        told = webhooks.tell(["chaos.done"], count=20)
+        webhooks.wait_for_all(receiver, len(told), seconds=60)
+        assert webhooks.repeats(receiver, told) == 0
+    assert DomainEvent.objects.count() == WebhookMessage.objects.count() == len(told)
+
+
+def test_dispatchers_side_by_side_send_nothing_twice(install: Install, tmp_path: Path) -> None:
+    events = sized(20_000)
+    names = ["worker", "worker-2", "worker-3", "worker-4"]
+    if connection.vendor == "sqlite":
+        names = names[:2]
+    types = [f"chaos.endpoint_{number}" for number in range(8)]
+    with Receiver(tmp_path) as receiver:
+        for number, event_type in enumerate(types):
+            webhooks.make_endpoint(receiver, f"/slow/0.02/{number}", event_type=event_type)
+        # A lease that no process loses because the machine is busy.
+        options = webhooks.environment(receiver, lease_seconds=60)
+        install(**options).start(*names)
+        with webhooks.Flow(types, count=events, per_second=events / 5) as flow:
+            pass
+        webhooks.wait_for_all(receiver, events, seconds=120)
+        assert webhooks.repeats(receiver, flow.message_ids) == 0
+    attempts = WebhookEvent.objects.filter(attempts__gt=1)
+    assert not attempts.exists(), f"{attempts.count()} were claimed twice"
+
+
+def test_an_endpoint_that_hangs_with_a_backlog_holds_up_nobody(
+    install: Install, tmp_path: Path
+) -> None:
+    with Receiver(tmp_path) as receiver:
+        hanging: Any = {"max_concurrency": 10, "timeout_seconds": 30}
+        webhooks.make_endpoint(receiver, "/hang/", event_type="chaos.stuck", **hanging)
+        webhooks.make_endpoint(receiver, "/ok/", event_type="chaos.fine")
+        install(**webhooks.environment(receiver, lease_seconds=60)).start("worker")
+        webhooks.tell(["chaos.stuck"], count=sized(5_000))
+        wait_until(lambda: count(receiver, "/hang/") > 0, 60)
+        told = set(webhooks.tell(["chaos.fine"], count=200))
+        webhooks.wait_for_all(receiver, len(told), seconds=60)
+        # Not one of the hanging ones had come to its end: nobody waited for that.
+        assert count(receiver, "/hang/") <= hanging["max_concurrency"]
+        arrivals = receiver.arrivals()
+    assert {each.message_id for each in arrivals if each.path == "/ok/"} == told
+
+
+def count(receiver: Receiver, path: str) -> int:
+    return sum(arrival.path == path for arrival in receiver.arrivals())
