@@ -155,6 +155,33 @@ class HubSettings:
     callback_max_bytes = Setting(
         "INTEGRATIONS_CALLBACK_MAX_BYTES", 65536, int, "The largest callback body that is read."
     )
+    event_max_bytes = Setting(
+        "INTEGRATIONS_EVENT_MAX_BYTES", 262144, int, "The largest payload that is published."
+    )
+    webhook_warn_hours = Setting(
+        "INTEGRATIONS_WEBHOOK_WARN_HOURS",
+        1.0,
+        float,
+        "Hours of nothing but failures after which webhook.endpoint.failing is published.",
+    )
+    webhook_disable_hours = Setting(
+        "INTEGRATIONS_WEBHOOK_DISABLE_HOURS",
+        120.0,
+        float,
+        "Hours of nothing but failures after which an endpoint is switched off; 0: never.",
+    )
+    webhook_min_failures = Setting(
+        "INTEGRATIONS_WEBHOOK_MIN_FAILURES",
+        5,
+        int,
+        "Failures in a row without which an endpoint is neither warned of nor switched off.",
+    )
+    webhook_cool_down_hours = Setting(
+        "INTEGRATIONS_WEBHOOK_COOL_DOWN_HOURS",
+        24.0,
+        float,
+        "Hours after switching it on again in which a failing endpoint is not switched off.",
+    )
     retention_days = Setting(
         "INTEGRATIONS_RETENTION_DAYS", 90, int, "Age at which finished rows are deleted."
     )

@@ -8,6 +8,7 @@ from django.db.models.signals import post_save
 
 from integrations import approvals, events, registry, work
 from integrations.api.fields import register_secret_field
+from integrations.approvals import event_types as approval_events
 from integrations.callbacks import process, receive
 from integrations.callbacks.c2b import CONFIRMATION, VALIDATION
 from integrations.callbacks.pull import PULL_ROUTE
@@ -18,6 +19,8 @@ from integrations.conf import hub_settings
 from integrations.config import rotation
 from integrations.config.key_source import OWN_MODEL, DatabaseKeySource, watch_key_model
 from integrations.crypto import keyring
+from integrations.events import settings_events
+from integrations.events.catalogue import register_event_type
 from integrations.exceptions import ConfigurationError, set_docs_base
 from integrations.maintenance import purge_old_rows
 from integrations.models import (
@@ -32,6 +35,7 @@ from integrations.models import (
     PullAccount,
     StatementRun,
     seal_audit_trail,
+    when_settings_change,
 )
 from integrations.payments import (
     account_warnings,
@@ -48,10 +52,12 @@ from integrations.payments import (
     reversals,
     work_list,
 )
+from integrations.payments import event_types as payment_events
 from integrations.payments.balance_refresh import refresh_balances
 from integrations.payments.batches import approval as batch_approval
 from integrations.payments.batches import run as batch_run
 from integrations.payments.statements import compare, daily, open_items
+from integrations.webhooks import event_types as webhook_events
 
 # Short pauses for what is only waiting for its other half, long ones for a broken listener.
 CALLBACK_BACKOFF = (1.0, 2.0, 5.0, 15.0, 60.0, 300.0)
@@ -74,6 +80,7 @@ def connect() -> None:
     ):
         register_route(route)
     _connect_ledger()
+    _connect_events()
     work_list.register(open_items.SOURCE)
     register_secret_field()
     for kind in (payouts.APPROVAL, reversals.APPROVAL, batch_approval.APPROVAL):
@@ -100,6 +107,14 @@ def _connect_ledger() -> None:
     ledger.when_paid(expectations.allot)
     ledger.when_merged(expectations.follow_merge)
     match_work.register()
+
+
+def _connect_events() -> None:
+    """The catalogue, and what is told of settings in the transaction that changes them."""
+    for declared in (payment_events, approval_events, settings_events, webhook_events):
+        for event_type in declared.event_types():
+            register_event_type(event_type)
+    when_settings_change(settings_events.tell)
 
 
 def _docs_base() -> str:

@@ -55,6 +55,7 @@ from integrations.models.payment import (
 from integrations.models.payout_batch import BatchState, PayoutBatch
 from integrations.models.periodic import PeriodicLease
 from integrations.models.provider_call import ProviderCall
+from integrations.models.settings_hook import when_settings_change
 from integrations.models.settings_model import Environment, SettingsModel, host_of
 from integrations.models.stamp import ConfigStamp
 from integrations.models.statement import (
@@ -172,4 +173,5 @@ __all__ = [
     "host_of",
     "name_actor",
     "seal_audit_trail",
+    "when_settings_change",
 ]

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
+from django.db.models.signals import post_delete
 from django.utils import timezone
 
 from integrations import registry
@@ -21,6 +22,7 @@ from integrations.crypto.fields import EncryptedTextField, note_stored
 from integrations.crypto.secret import Secret
 from integrations.models.audit import AuditEntry
 from integrations.models.integration import Integrations
+from integrations.models.settings_hook import tell_settings_change
 from integrations.models.stamp import ConfigStamp, StampedQuerySet, stamp_loaded
 
 _M = TypeVar("_M", bound="type[SettingsModel]")
@@ -48,14 +50,32 @@ def host_of(url: str) -> str:
 
 
 class SettingsQuerySet(StampedQuerySet):
-    """Bulk writes that bind secrets to hosts."""
+    """Bulk writes that bind secrets to hosts, and tell of each row."""
 
     def bulk_create(self, objs: Iterable[Any], *args: Any, **kwargs: Any) -> list[Any]:
         """As Django's; each row's secrets are bound to its hosts."""
         rows = list(objs)
         for row in rows:
             row.bind_secrets(None)
-        return super().bulk_create(rows, *args, **kwargs)
+        with transaction.atomic():
+            made = super().bulk_create(rows, *args, **kwargs)
+            for row in made:
+                tell_settings_change("created", row, row.set_fields())
+        return made
+
+    def update(self, **kwargs: Any) -> int:
+        """As `StampedQuerySet`'s."""
+        fields = [name for name in self.model.told_fields() if name in kwargs]
+        if not fields:
+            return super().update(**kwargs)
+        with transaction.atomic():
+            keys = list(self.order_by().values_list("pk", flat=True))
+            count = super().update(**kwargs)
+            for row in self.model._default_manager.filter(pk__in=keys).order_by("pk"):
+                tell_settings_change("changed", row, fields)
+        return count
+
+    update.alters_data = True  # type: ignore[attr-defined]
 
 
 class SettingsModel(models.Model):
@@ -123,12 +143,12 @@ class SettingsModel(models.Model):
                 kwargs["update_fields"] = {*kwargs["update_fields"], *extra}
             super().save(*args, **kwargs)
             ConfigStamp.objects.touch()
+            action = "changed" if before else "created"
+            fields = self._changed_fields(before)
             AuditEntry.objects.record(
-                "settings.changed" if before else "settings.created",
-                target=self,
-                business=self.business,
-                fields=self._changed_fields(before),
+                f"settings.{action}", target=self, business=self.business, fields=fields
             )
+            tell_settings_change(action, self, fields)
             transaction.on_commit(partial(note_stored, self), robust=True)
 
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
@@ -153,6 +173,12 @@ class SettingsModel(models.Model):
         """Names of the fields that say whom a row serves, in order."""
         names = ("business", "is_main", "shared", "environment")
         return tuple(name for name in names if name != "is_main" or cls.account_field)
+
+    @classmethod
+    @cache
+    def told_fields(cls) -> tuple[str, ...]:
+        """Names of the fields whose change is audited and published, in order."""
+        return (*cls.owner_fields(), *cls.config_fields())
 
     @classmethod
     @cache
@@ -280,18 +306,27 @@ class SettingsModel(models.Model):
         # Locked while saving: nobody may put in secrets between this look and the write.
         return (rows.select_for_update() if is_locked else rows).first()
 
+    def set_fields(self) -> list[str]:
+        """Names of the fields that hold something."""
+        return [name for name in self.told_fields() if getattr(self, name)]
+
     def _changed_fields(self, before: SettingsModel | None) -> list[str]:
-        names = [*self.owner_fields(), *self.config_fields()]
         if before is None:
-            return [name for name in names if getattr(self, name)]
-        return [name for name in names if getattr(self, name) != getattr(before, name)]
+            return self.set_fields()
+        return [n for n in self.told_fields() if getattr(self, n) != getattr(before, n)]
 
 
 def declare_settings(model: _M) -> _M:
     """Class decorator: registers the model's `info`, which is all an integration needs."""
     registry.register_integration(model.info, model)
     stamp_loaded(model)
+    # A signal, and not `delete`: rows go with their `Integrations` row, and in bulk, too.
+    post_delete.connect(_tell_deleted, sender=model, dispatch_uid="integrations.settings_deleted")
     return model
+
+
+def _tell_deleted(*, instance: SettingsModel, **_: Any) -> None:
+    tell_settings_change("deleted", instance)
 
 
 def integration_link(related_name: str) -> Any:

@@ -31,6 +31,7 @@ class DisabledReason(models.TextChoices):
     BY_HAND = "by_hand", "Somebody switched it off"
     GONE = "gone", "It answered 410 Gone"
     FAILING = "failing", "It failed for too long"
+    DELETED = "deleted", "It was deleted, and its history is being removed"
 
 
 class SigningKind(models.TextChoices):
@@ -38,6 +39,14 @@ class SigningKind(models.TextChoices):
 
     SYMMETRIC = "v1", "v1: HMAC-SHA256"
     ASYMMETRIC = "v1a", "v1a: ed25519"
+
+
+class EndpointManager(models.Manager["WebhookEndpoint"]):
+    """The endpoints that people know of; `_base_manager` has the deleted ones too."""
+
+    def get_queryset(self) -> models.QuerySet[WebhookEndpoint]:
+        """Without those of which only history is left."""
+        return super().get_queryset().exclude(disabled_reason=DisabledReason.DELETED)
 
 
 class WebhookEndpoint(models.Model):
@@ -96,6 +105,8 @@ class WebhookEndpoint(models.Model):
     )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
+
+    objects = EndpointManager()
 
     class Meta:
         verbose_name = "Webhook endpoint"

@@ -37,14 +37,16 @@ class Call:
 
     `idempotent` says that sending it twice does no harm; a money post is never idempotent.
     `deadline` is an instant of `time.monotonic()`; the earlier of it and now + `limits.total`
-    holds. `retry` is the most attempts. `reference` is our own id, for the record. Headers and
-    body may hold secrets and stay out of the repr.
+    holds. The body is `json`, or `form` as browsers send forms. `retry` is the most attempts.
+    `reference` is our own id, for the record. Headers and body may hold secrets and stay out of
+    the repr.
     """
 
     operation: str
     method: str
     url: str = field(repr=False)
     json: Mapping[str, Any] | None = field(default=None, repr=False)
+    form: Mapping[str, str] | None = field(default=None, repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     idempotent: bool = False
     limits: Limits = Limits()

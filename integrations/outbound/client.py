@@ -130,6 +130,23 @@ class Client:
         deadline = time.monotonic() + limit
         self._tokens.renew(self._token_key, lambda: authorize(deadline), deadline=deadline)
 
+    def held_token(self) -> str:
+        """The token that this process holds, "" for none; never waits."""
+        return self._tokens.peek(self._token_key)
+
+    def obtain_token(self, authorize: Authorize, *, limit: float = 15.0) -> str:
+        """The shared token, fetched within `limit` seconds where there is none.
+
+        For who sends it by another way than `send`. Raises what `authorize` raises, and
+        TransportError (code "timeout").
+        """
+        deadline = time.monotonic() + limit
+        return self._tokens.get(self._token_key, lambda: authorize(deadline), deadline=deadline)
+
+    def reject_token(self, token: str) -> None:
+        """Forget a token that was refused, here and for all processes; a newer one stays."""
+        self._tokens.reject(self._token_key, token)
+
     def _refuse_unsafe(self, call: Call) -> None:
         refuse_masks(call)
         self.require_host(call.url)

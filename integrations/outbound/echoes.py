@@ -58,6 +58,7 @@ def _sent(call: Call, headers: Mapping[str, str]) -> Iterator[str]:
             if scheme.lower() == "basic":
                 yield from _pair(rest)
     yield from _fields(call.json)
+    yield from _fields(call.form)
 
 
 def _pair(encoded: str) -> Iterator[str]:

@@ -21,7 +21,8 @@ def refuse_masks(call: Call) -> None:
 
     A mask that came back from a form would otherwise be sent as the password.
     """
-    for field, value in (("url", call.url), ("headers", call.headers), ("json", call.json)):
+    for field in ("url", "headers", "json", "form"):
+        value = getattr(call, field)
         if _holds_mask(value):
             raise InvalidInput(field, "holds the mask of a secret instead of the secret")
 

@@ -98,6 +98,14 @@ class TokenCache:
             return held.token
         return self._alone(_Wish(key, fetch, deadline, self._is_fresh))
 
+    def peek(self, key: str) -> str:
+        """The token that this process holds for `key`, as fit as `get` wants it; "" for none.
+
+        Never waits: for those who may not, and who then fetch elsewhere.
+        """
+        held = self._held.get(key)
+        return held.token if held is not None and self._is_fresh(key, held) else ""
+
     def renew(self, key: str, fetch: Fetch, *, deadline: float | None = None) -> str:
         """A token that was fetched just now, kept for everybody; raises as `get` does.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
+from urllib.parse import urlencode
 
 import requests
 from urllib3.exceptions import HTTPError
@@ -71,6 +72,9 @@ def _prepare(
         except (TypeError, ValueError) as error:
             raise InvalidInput("json", f"can't be written as JSON ({error})") from None
         headers = {"Content-Type": "application/json", **headers}
+    elif call.form is not None:
+        body = urlencode(call.form).encode()
+        headers = {"Content-Type": "application/x-www-form-urlencoded", **headers}
     try:
         return session.prepare_request(
             requests.Request(call.method, call.url, headers=headers, data=body)

@@ -15,12 +15,12 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from integrations import events
+from integrations.events import NewEvent, publish_many
 from integrations.metrics import payment_transitions
-from integrations.models import DomainEvent, Payment, PaymentEvent, PaymentState
+from integrations.models import Payment, PaymentEvent, PaymentState
 from integrations.payments.ledger import TOLD, describe
 from integrations.payments.states import FINAL, sources_of
-from integrations.work import WorkState, ring
+from integrations.work import WorkState
 
 CHUNK = 500
 
@@ -90,17 +90,9 @@ def _tell(
     _count(Counter((row.provider, str(before), str(target)) for row in chunk))
     if target not in TOLD or not chunk:
         return
-    DomainEvent.objects.bulk_create(
-        [
-            DomainEvent(
-                event_type=f"payment.{target}",
-                payload=describe(row, previous=before),
-                business=row.business,
-            )
-            for row in chunk
-        ]
+    publish_many(
+        NewEvent(f"payment.{target}", describe(row, previous=before), row.business) for row in chunk
     )
-    ring(events.QUEUE)
 
 
 def _count(moves: Counter[tuple[str, str, str]]) -> None:
