@@ -27,15 +27,18 @@ from benchmarks.webhook_shares import shares
 from benchmarks.webhook_stage import (
     check_delivered,
     drain,
+    fill,
     forget_all,
     make_endpoint,
     publish_all,
+    publish_many,
     sample_headers,
+    settle,
 )
 
 EVENTS = int(os.environ.get("BENCH_WEBHOOKS", "2000"))
 ROUNDS = int(os.environ.get("BENCH_WEBHOOK_ROUNDS", "5"))
-SINGLY = 500
+PUBLISHED, PUBLISHING_ROUNDS = 200, 5
 # Deliveries a second, and times django-webhook's, by database.
 BOUNDS = {"postgresql": (2500.0, 8.0), "sqlite": (2000.0, 4.0)}
 PEER = "webhooks, drain by that of django-webhook + Celery"
@@ -68,17 +71,17 @@ def _warm(peer: Peer) -> None:
 
 
 class _Ours:
-    """Our legs: each publishes its backlog first, which is not counted."""
+    """Our legs: each puts its backlog in first, which is not counted."""
 
     def __init__(self, address: Address) -> None:
         self._address = address
-        self.published: list[float] = []
         self._endpoint: Any = None
 
     def _backlog(self) -> None:
         forget_all()
         self._endpoint = make_endpoint(self._address.url())
-        self.published.append(publish_all(EVENTS, at_once=100))
+        fill(EVENTS)
+        settle()
 
     def leg(self) -> float:
         """Deliveries a second, from the first claim to the last stored result."""
@@ -105,14 +108,25 @@ class _Ours:
         parts = shares("  where its busy time goes, by a profiler", drain)
         headers, body = sample_headers(self._endpoint)
         size = len(body) + sum(len(header) + 2 for header in headers)
-        singly = publish_all(SINGLY, at_once=1)
         return [
             *parts,
             shown("  one request, headers and body", f"{size:,} bytes"),
             shown("  CPU of a delivery", spent),
-            shown("webhooks, published, 100 a transaction", f"{median(self.published):,.0f} /s"),
-            shown("webhooks, published, 1 a transaction", f"{singly:,.0f} /s"),
+            *_publishing(),
         ]
+
+
+def _publishing() -> list[Figure]:
+    legs = {
+        "publish, 1 a transaction": lambda: publish_all(PUBLISHED, at_once=1),
+        "publish, 100 a transaction": lambda: publish_all(PUBLISHED, at_once=100),
+        "publish_many, 100 a transaction": lambda: publish_many(PUBLISHED, at_once=100),
+    }
+    rates = interleave(PUBLISHING_ROUNDS, *legs.values())
+    return [
+        shown(f"webhooks, {name}", f"{median(rate):,.0f} events/s")
+        for name, rate in zip(legs, rates, strict=True)
+    ]
 
 
 def _cpu_beside(address: Address, act: Callable[[], object]) -> str:

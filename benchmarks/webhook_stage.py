@@ -81,6 +81,17 @@ def publish_all(count: int, *, at_once: int) -> float:
     return count / (time.perf_counter() - started)
 
 
+def publish_many(count: int, *, at_once: int) -> float:
+    """The same by one call for each transaction."""
+    from integrations import events
+
+    started = time.perf_counter()
+    for start in range(0, count, at_once):
+        many = min(at_once, count - start)
+        events.publish_many([events.NewEvent(EVENT_TYPE, PAYLOAD)] * many)
+    return count / (time.perf_counter() - started)
+
+
 def fill(messages: int) -> None:
     """Put so many messages, and one delivery for each endpoint there is, into the tables."""
     from django.db import connection
@@ -145,9 +156,8 @@ def check_delivered(count: int) -> None:
 
 def sample_headers(endpoint: Any) -> tuple[Sequence[str], bytes]:
     """The headers and the body that the product sends for one of these events."""
-    from integrations.webhooks.plan import EndpointPlan
-
     from integrations.models import WebhookMessage
+    from integrations.webhooks.plan import EndpointPlan
 
     message = WebhookMessage.objects.order_by("-id").first()
     prepared = EndpointPlan.load(endpoint).build(message, at=time.time())
