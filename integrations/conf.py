@@ -237,6 +237,12 @@ class HubSettings:
         "OUTBOUND_ALLOWED_HOSTS", list[str](), _list, "host:port entries exempt from the rules."
     )
     outbound_proxy = Setting("OUTBOUND_PROXY", "", _text, "A proxy for calls to providers.")
+    webhook_ca_file = Setting(
+        "INTEGRATIONS_WEBHOOK_CA_FILE",
+        "",
+        _text,
+        "PEM file of the authorities that webhook receivers are verified with; empty: certifi's.",
+    )
     outbound_correlation = Setting(
         "INTEGRATIONS_OUTBOUND_CORRELATION",
         True,

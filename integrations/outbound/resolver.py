@@ -57,6 +57,11 @@ def use_resolver(resolver: Resolver) -> Iterator[None]:
         _resolver = before
 
 
+def look_up_now(host: str, port: int) -> list[Address]:
+    """What the resolver in use answers, in this thread. Raises OSError; may hang for long."""
+    return _resolver(host, port)
+
+
 def _failure() -> TransportError:
     return TransportError("The provider's name could not be looked up.", sent=False, code="dns")
 

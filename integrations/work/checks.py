@@ -41,8 +41,9 @@ def _check_lane(queue: Queue[Any]) -> list[CheckMessage]:
         field = queue.model._meta.get_field(queue.lane_field)
     except FieldDoesNotExist:
         field = None
-    related = getattr(field, "related_model", None)
-    if isinstance(related, type) and issubclass(related, Lane) and not getattr(field, "null", True):
+    related = queue.lane_model or getattr(field, "related_model", None)
+    is_lane = isinstance(related, type) and issubclass(related, Lane)
+    if is_lane and getattr(field, "related_model", None) and not getattr(field, "null", True):
         return []
     return [
         Error(

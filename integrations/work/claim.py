@@ -39,13 +39,14 @@ ERROR_LENGTH = 500
 # outer row and so claim more than the limit. Both databases know the word.
 _CLAIM = """
 WITH picked AS MATERIALIZED (
-    SELECT {pk} FROM {table} WHERE {due} <= {now}{only} ORDER BY {order} LIMIT {limit}{suffix}
+    {picked}
 )
-UPDATE {table} SET work_state = 'leased', attempts = attempts + 1, claim_token = %s,
+UPDATE {table} SET work_state = 'leased', attempts = attempts + {counted}, claim_token = %s,
     lease_until = {lease_end}, {due} = {lease_end}
 WHERE {pk} IN (SELECT {pk} FROM picked) AND {due} <= {now}
-RETURNING *
+RETURNING {columns}
 """
+_PICK = "SELECT {pk} FROM {table} WHERE {due} <= {now}{only} ORDER BY {order} LIMIT {limit}{suffix}"
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,15 @@ class Claim(Generic[Row]):
     """Rows that are ours until `lease_end`, an instant of this process's `time.monotonic()`."""
 
     rows: list[Row]
+    lease_end: float
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A claim as tuples: the asked columns of each row, the token and the end of the lease."""
+
+    rows: list[tuple[Any, ...]]
+    token: str
     lease_end: float
 
 
@@ -93,23 +103,59 @@ def claim_rows(
     by default the longest due first.
     """
     connection = connection_for(queue)
-    meta = queue.model._meta
-    quote = connection.ops.quote_name
-    sql = _CLAIM.format(
-        table=quote(meta.db_table),
-        pk=pk_column(queue.model, connection),
-        due=quote("next_attempt_at"),
-        order=order or quote("next_attempt_at"),
+    names = _names(queue, connection)
+    picked = _PICK.format(
+        **names,
+        order=order or names["due"],
         only=f" {only}" if only else "",
         limit=int(limit),
         suffix=locked_suffix(connection),
-        now=now_sql(connection),
-        lease_end=later_sql(connection, seconds=queue.lease),
     )
+    sql = _CLAIM.format(**names, picked=picked, counted=1, columns="*")
     # Before the statement, so that our idea of the lease never outlasts the database's.
     lease_end = time.monotonic() + queue.lease
     found = queue.model._base_manager.raw(sql, [*params, new_token()], using=connection.alias)
     return Claim(rows=sorted(found, key=lambda row: row.pk), lease_end=lease_end)
+
+
+def claim_picked(
+    queue: Queue[Any],
+    picked: str,
+    params: Sequence[Any],
+    *,
+    columns: Sequence[str],
+    token: str = "",
+) -> Taken:
+    """Take the rows that the statement `picked` selects, as tuples of `columns`.
+
+    For holders of many rows, to whom an instance of each costs too much. `picked` answers primary
+    keys and locks what it answers. The claim counts no attempt: the holder
+    counts the tries that it makes. `token` makes several claims one.
+    """
+    connection = connection_for(queue)
+    quote = connection.ops.quote_name
+    token = token or new_token()
+    sql = _CLAIM.format(
+        **_names(queue, connection),
+        picked=picked,
+        counted=0,
+        columns=", ".join(map(quote, columns)),
+    )
+    lease_end = time.monotonic() + queue.lease
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [*params, token])
+        return Taken(rows=cursor.fetchall(), token=token, lease_end=lease_end)
+
+
+def _names(queue: Queue[Any], connection: BaseDatabaseWrapper) -> dict[str, str]:
+    quote = connection.ops.quote_name
+    return {
+        "table": quote(queue.model._meta.db_table),
+        "pk": pk_column(queue.model, connection),
+        "due": quote("next_attempt_at"),
+        "now": now_sql(connection),
+        "lease_end": later_sql(connection, seconds=queue.lease),
+    }
 
 
 def has_due_rows(queue: Queue[Any]) -> bool:

@@ -8,7 +8,7 @@ finished, so it holds nobody back.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -34,9 +34,9 @@ WITH picked AS MATERIALIZED (
     SELECT {lanes}.{lane_pk} FROM {lanes}
     WHERE ({lanes}.lease_until IS NULL OR {lanes}.lease_until <= {now})
         AND EXISTS (SELECT 1 FROM {rows} WHERE next_attempt_at <= {now})
-        AND {has_due_row}
+        AND {has_due_row}{only}
     ORDER BY {lanes}.last_served_at ASC NULLS FIRST, {lanes}.{lane_pk}
-    LIMIT 1{suffix}
+    LIMIT {limit}{suffix}
 )
 UPDATE {lanes} SET lease_until = {lease_end}, last_served_at = {now}, claim_token = %s
 WHERE {lane_pk} IN (SELECT {lane_pk} FROM picked)
@@ -44,9 +44,10 @@ WHERE {lane_pk} IN (SELECT {lane_pk} FROM picked)
 RETURNING {lane_pk}
 """
 
+# Not EXISTS, which the planner may turn into a join that reads every due row.
 _ANY_DUE = (
-    "EXISTS (SELECT 1 FROM {rows} WHERE {rows}.{lane} = {lanes}.{lane_pk} "
-    "AND {rows}.next_attempt_at <= {now})"
+    "(SELECT {rows}.next_attempt_at FROM {rows} WHERE {in_lane} "
+    "AND {rows}.next_attempt_at IS NOT NULL ORDER BY {lane_order} LIMIT 1) <= {now}"
 )
 _FIRST_IS_DUE = (
     "(SELECT {rows}.next_attempt_at FROM {rows} WHERE {rows}.{lane} = {lanes}.{lane_pk} "
@@ -75,7 +76,7 @@ class LaneClaim:
 
 def lane_model(queue: Queue[Any]) -> type[Lane]:
     """The model of the queue's lanes."""
-    return cast("type[Lane]", _lane_field(queue).related_model)
+    return queue.lane_model or cast("type[Lane]", _lane_field(queue).related_model)
 
 
 def _lane_field(queue: Queue[Any]) -> ForeignKey[Any, Any]:
@@ -84,28 +85,57 @@ def _lane_field(queue: Queue[Any]) -> ForeignKey[Any, Any]:
 
 def claim_lane(queue: Queue[Any]) -> LaneClaim | None:
     """Take the longest-unserved free lane that has a row to serve; None if there is none."""
+    taken = claim_lanes(queue, limit=1)
+    return taken[0] if taken else None
+
+
+def claim_lanes(
+    queue: Queue[Any], *, limit: int, only: str = "", params: Sequence[Any] = (), token: str = ""
+) -> list[LaneClaim]:
+    """Take up to `limit` free lanes that have a row to serve, the longest unserved first.
+
+    `only` is a further SQL condition on them (starting with AND) with its `params`; `token` that
+    of lanes which the caller holds already.
+    """
     connection = connection_for(queue)
-    names = _names(queue, connection)
+    names = lane_names(queue, connection)
     has_due_row = (_FIRST_IS_DUE if queue.ordered else _ANY_DUE).format(**names)
     sql = _CLAIM_LANE.format(
         **names,
         has_due_row=has_due_row,
+        only=f" {only}" if only else "",
+        limit=int(limit),
         lease_end=later_sql(connection, seconds=queue.lease),
         suffix=_suffix(connection, names),
     )
-    token, lease_end = new_token(), time.monotonic() + queue.lease
+    token, lease_end = token or new_token(), time.monotonic() + queue.lease
     with connection.cursor() as cursor:
-        cursor.execute(sql, [token])
-        taken = cursor.fetchall()
-    if not taken:
-        return None
-    return LaneClaim(pk=taken[0][0], token=token, lease_end=lease_end)
+        cursor.execute(sql, [*params, token])
+        return [LaneClaim(pk, token, lease_end) for (pk,) in cursor.fetchall()]
+
+
+def renew_lanes(queue: Queue[Any], pks: Sequence[Any], *, token: str) -> tuple[set[Any], float]:
+    """Lengthen the leases of these lanes; those that are still ours, and the new end."""
+    connection = connection_for(queue)
+    names = lane_names(queue, connection)
+    lease_end = time.monotonic() + queue.lease
+    sql = (
+        "UPDATE {lanes} SET lease_until = {end} WHERE claim_token = %s AND {lane_pk} IN ({marks}) "
+        "RETURNING {lane_pk}"
+    ).format(
+        **names,
+        end=later_sql(connection, seconds=queue.lease),
+        marks=", ".join(["%s"] * len(pks)),
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [token, *pks])
+        return {pk for (pk,) in cursor.fetchall()}, lease_end
 
 
 def claim_next(queue: Queue[Row], lane: LaneClaim) -> Claim[Row]:
     """Take the lane's next due row, if the lane is still ours and its order allows one."""
     connection = connection_for(queue)
-    names = _names(queue, connection)
+    names = lane_names(queue, connection)
     only, params = _OURS.format(**names), [lane.pk, lane.pk, lane.token]
     order = ""
     if queue.ordered:
@@ -154,15 +184,32 @@ def _suffix(connection: BaseDatabaseWrapper, names: dict[str, str]) -> str:
     return locked_suffix(connection).replace("UPDATE", f"UPDATE OF {names['lanes']}")
 
 
-def _names(queue: Queue[Any], connection: BaseDatabaseWrapper) -> dict[str, str]:
+def lane_names(queue: Queue[Any], connection: BaseDatabaseWrapper) -> dict[str, str]:
+    """The quoted names and SQL texts of which statements about a queue's lanes are made."""
     quote = connection.ops.quote_name
-    lanes = lane_model(queue)._meta
-    rows = queue.model._meta
+    lanes = quote(lane_model(queue)._meta.db_table)
+    rows = quote(queue.model._meta.db_table)
+    lane = quote(_lane_field(queue).column)
+    lane_pk = pk_column(lane_model(queue), connection)
+    in_lane, order = _in_lane(connection, f"{rows}.{lane}", f"{lanes}.{lane_pk}")
     return {
-        "rows": quote(rows.db_table),
+        "rows": rows,
         "row_pk": pk_column(queue.model, connection),
-        "lane": quote(_lane_field(queue).column),
-        "lanes": quote(lanes.db_table),
-        "lane_pk": pk_column(lane_model(queue), connection),
+        "lane": lane,
+        "lanes": lanes,
+        "lane_pk": lane_pk,
+        "in_lane": in_lane,
+        "lane_order": f"{order}{rows}.next_attempt_at",
         "now": now_sql(connection),
     }
+
+
+def _in_lane(connection: BaseDatabaseWrapper, lane: str, wanted: str) -> tuple[str, str]:
+    """A condition and the beginning of an order that only the lane index serves.
+
+    PostgreSQL knows that a column compared by `=` is constant, drops it from the order, and may
+    then read the whole due index for the rows of a quiet lane. A range says the same unnoticed.
+    """
+    if connection.vendor != "postgresql":
+        return f"{lane} = {wanted}", ""
+    return f"{lane} >= {wanted} AND {lane} <= {wanted}", f"{lane}, "

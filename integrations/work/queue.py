@@ -9,7 +9,8 @@ from typing import Any, Generic, TypeVar
 
 from integrations.conf import hub_settings
 from integrations.exceptions import ConfigurationError
-from integrations.work.models import LeasedWork
+from integrations.work.models import Lane, LeasedWork
+from integrations.work.shift import Shift
 
 # Standard Webhooks' example schedule: 75 hours in all (webhook reference, section 3).
 DEFAULT_BACKOFF: tuple[float, ...] = (5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400)
@@ -82,7 +83,12 @@ class Queue(Generic[Row]):
     `concurrency` is the number of threads in one worker process, `batch` the rows that one thread
     takes at a time. With `lane_field` (a foreign key to a `Lane`) rows are served lane by lane,
     the longest-unserved lane first, at most `batch` rows a turn; with `ordered` in the order of
-    their ids, a row that waits for its retry holding back those behind it.
+    their ids, a row that waits for its retry holding back those behind it. Where that foreign key
+    points elsewhere and the lanes have the same keys, `lane_model` names them.
+
+    `serve` replaces the turn of a thread for work that is not handled row by row: it claims, works
+    until nothing is due or `shift.is_over()`, and answers whether there was anything. The
+    instances that `handle` would get are then never made.
     """
 
     name: str
@@ -96,6 +102,8 @@ class Queue(Generic[Row]):
     backoff: tuple[float, ...] = DEFAULT_BACKOFF
     lane_field: str | None = None
     ordered: bool = False
+    lane_model: type[Lane] | None = None
+    serve: Callable[[Queue[Any], Shift], bool] | None = None
 
     def __post_init__(self) -> None:
         if self.concurrency < 1 or self.batch < 1 or self.max_attempts < 1 or not self.backoff:

@@ -25,6 +25,8 @@ _FINISH_PAUSES = (0.1, 0.5, 2.0)
 
 def take_turn(queue: Queue[Any], shift: Shift = ALONE) -> bool:
     """Claim what one thread may hold and handle it; False when nothing was due."""
+    if queue.serve is not None:
+        return queue.serve(queue, shift)
     if queue.lane_field:
         return serve_lane(queue, partial(handle_claim, queue, shift=shift), shift=shift)
     claim = claim_rows(queue, limit=queue.batch)
@@ -42,8 +44,10 @@ def drain(queue_name: str, budget_seconds: float = 20.0) -> int:
     """
     queue = get_queue(queue_name)
     end = time.monotonic() + budget_seconds
+    # A turn that goes on as long as there is work must be told when to end.
+    shift = Shift(is_over=lambda: time.monotonic() >= end) if queue.serve else ALONE
     turns = 0
-    while time.monotonic() < end and take_turn(queue):
+    while time.monotonic() < end and take_turn(queue, shift):
         turns += 1
     return turns
 

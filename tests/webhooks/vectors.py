@@ -67,6 +67,8 @@ DIGESTS = {
 WRONG_TEXT_KEY = "U1UnodfmtqME35hXCE6YvYuR3C7vRMKfBqSHBYnPvM8="
 WRONG_HEX = "a32561a8ca76bac47e3a6563d913a5717616322842fc7f687081b86d9d6efe91"
 V1A = {
-    V1: "v1a,13wmiz+yE+nMrxVsgP0lpyr8JTZhCJ/XExGPnhNxkrQzr4oIf8LBUMgoFlka1pWBNUEwIieBHp4thYmYzS1ZAw==",
-    V2: "v1a,wjYfKGVER3FwG5+sVnT9Z+qLc6s/LMYlQre1LNB57zyhVkrpmEVyzRVPP/BEjn4Qenu6D//XePNj3Z7be25tCg==",
+    V1: "v1a,13wmiz+yE+nMrxVsgP0lpyr8JTZhCJ/XExGPnhNxkrQzr4oIf8LBUMgoFlka1pWBNUEwIieBHp4thYmYzS1Z"
+    "Aw==",
+    V2: "v1a,wjYfKGVER3FwG5+sVnT9Z+qLc6s/LMYlQre1LNB57zyhVkrpmEVyzRVPP/BEjn4Qenu6D//XePNj3Z7be25t"
+    "Cg==",
 }

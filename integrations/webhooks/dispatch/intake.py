@@ -1,0 +1,171 @@
+"""What a dispatcher takes from the database: lanes, their endpoints, their due rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from integrations import work
+from integrations.models import WebhookEndpoint, WebhookEvent, WebhookLane
+from integrations.webhooks.dispatch.bodies import Bodies, as_utc
+from integrations.webhooks.dispatch.records import Delivery
+from integrations.work.claim import Taken, claim_picked, locked_suffix, new_token
+from integrations.work.lanes import claim_lanes, lane_names, renew_lanes
+
+COLUMNS = ("id", "endpoint_id", "message_id", "attempts", "is_manual", "created_at")
+
+_SENDABLE = (
+    "AND ({lanes}.open_until IS NULL OR {lanes}.open_until <= {now}) "
+    "AND ({lanes}.next_send_at IS NULL OR {lanes}.next_send_at <= {now}) "
+    "AND EXISTS (SELECT 1 FROM {endpoints} e WHERE e.id = {lanes}.{lane_pk} "
+    "AND e.is_active AND NOT e.is_paused)"
+)
+# A pair may only be compared as a whole: see `lanes._in_lane`.
+_PICK_POSTGRESQL = """
+    SELECT taken.id FROM unnest(%s::bigint[], %s::int[]) AS wanted(lane, many)
+    CROSS JOIN LATERAL (
+        SELECT id FROM {rows}
+        WHERE {lane} >= wanted.lane AND ({lane}, next_attempt_at) <= (wanted.lane, {now})
+            AND next_attempt_at IS NOT NULL
+        ORDER BY {lane}, next_attempt_at LIMIT wanted.many FOR UPDATE SKIP LOCKED
+    ) AS taken
+"""
+_PICK_SQLITE = """
+    SELECT id FROM {rows} WHERE {lane} = %s AND next_attempt_at <= {now}
+    ORDER BY next_attempt_at LIMIT %s
+"""
+# The oldest rows as long as all are due: one that waits for its retry holds back those behind it.
+_PICK_ORDERED = """
+    SELECT id FROM {rows} WHERE {lane} = %s AND next_attempt_at <= {now}
+        AND id < COALESCE(
+            (SELECT MIN(late.id) FROM {rows} late
+            WHERE late.{lane} = %s AND late.next_attempt_at > {now}), 9223372036854775807)
+    ORDER BY id LIMIT %s{suffix}
+"""
+_MISSING_LANES = (
+    "INSERT INTO {lanes} (endpoint_id, key, claim_token, consecutive_failures, times_opened, "
+    "last_error) SELECT e.id, 'endpoint-' || e.id, '', 0, 0, '' FROM {endpoints} e "
+    "WHERE NOT EXISTS (SELECT 1 FROM {lanes} WHERE {lanes}.endpoint_id = e.id) "
+    "ON CONFLICT DO NOTHING"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A lane that was taken, and what its row says of the breaker."""
+
+    endpoint: WebhookEndpoint
+    lease_end: float
+    times_opened: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """How many rows of a lane are wanted."""
+
+    endpoint_id: int
+    many: int
+    is_ordered: bool
+
+
+class Intake:
+    """Statements of one dispatcher, whose lanes all carry `token`."""
+
+    def __init__(self, queue: work.Queue[Any], connection: BaseDatabaseWrapper) -> None:
+        self.queue = queue
+        self.connection = connection
+        self.token = new_token()
+        self._bodies = Bodies()
+        names = lane_names(queue, connection)
+        names["endpoints"] = connection.ops.quote_name(WebhookEndpoint._meta.db_table)
+        names["suffix"] = locked_suffix(connection)
+        self._sendable = _SENDABLE.format(**names)
+        self._ordered = _PICK_ORDERED.format(**names)
+        self._unordered = (
+            _PICK_POSTGRESQL if connection.vendor == "postgresql" else _PICK_SQLITE
+        ).format(**names)
+        self._missing_lanes = _MISSING_LANES.format(**names)
+
+    def lanes(self, limit: int) -> list[Held]:
+        """Take free lanes that have something due and may be sent to."""
+        taken = claim_lanes(self.queue, limit=limit, only=self._sendable, token=self.token)
+        if not taken:
+            return []
+        ends = {lane.pk: lane.lease_end for lane in taken}
+        rows = WebhookLane.objects.filter(pk__in=list(ends)).select_related("endpoint")
+        return [Held(row.endpoint, ends[row.pk], row.times_opened) for row in rows]
+
+    def make_missing_lanes(self) -> int:
+        """Give a lane to endpoints that have none; how many were made."""
+        with self.connection.cursor() as cursor:
+            cursor.execute(self._missing_lanes)
+            return int(cursor.rowcount)
+
+    def rows(self, wishes: Sequence[Wish]) -> list[Delivery]:
+        """Take due rows of the held lanes, the longest due first, with their messages."""
+        token = new_token()
+        taken: list[Taken] = []
+        plain = [wish for wish in wishes if not wish.is_ordered]
+        ordered = [wish for wish in wishes if wish.is_ordered]
+        # One commit for all.
+        with transaction.atomic(using=self.connection.alias):
+            if plain and self.connection.vendor == "postgresql":
+                lanes = [wish.endpoint_id for wish in plain]
+                taken.append(self._claim(self._unordered, [lanes, [w.many for w in plain]], token))
+            elif plain:
+                taken += [
+                    self._claim(self._unordered, [wish.endpoint_id, wish.many], token)
+                    for wish in plain
+                ]
+            taken += [
+                self._claim(self._ordered, [wish.endpoint_id, wish.endpoint_id, wish.many], token)
+                for wish in ordered
+            ]
+        return self._deliveries(taken)
+
+    def _claim(self, picked: str, params: list[Any], token: str) -> Taken:
+        return claim_picked(self.queue, picked, params, columns=COLUMNS, token=token)
+
+    def _deliveries(self, taken: Sequence[Taken]) -> list[Delivery]:
+        messages = self._bodies.fetch(
+            {row[2] for claim in taken for row in claim.rows}, self.connection
+        )
+        return [
+            Delivery(
+                pk, lane, attempts, bool(manual), as_utc(made), messages.get(message),
+                claim.token, claim.lease_end,
+            )
+            for claim in taken
+            for pk, lane, message, attempts, manual, made in sorted(claim.rows)
+        ]  # fmt: skip
+
+    def renew(self, endpoint_ids: Sequence[int]) -> tuple[set[int], float]:
+        """Lengthen the lanes' leases; those that are still ours, and the new end."""
+        return renew_lanes(self.queue, endpoint_ids, token=self.token)
+
+    def changed(self, known: Mapping[int, datetime | None]) -> tuple[set[int], list[WebhookEndpoint]]:
+        """Of endpoints and when each was changed: those not to be sent to now, and the changed."""
+        rows = WebhookEndpoint.objects.filter(pk__in=list(known), is_active=True, is_paused=False)
+        found = dict(rows.values_list("pk", "updated_at"))
+        changed = [pk for pk, at in found.items() if at != known[pk]]
+        fresh = list(WebhookEndpoint.objects.filter(pk__in=changed)) if changed else []
+        return set(known) - set(found), fresh
+
+    def give_back(self, rows: Sequence[Delivery]) -> None:
+        """Make rows due that were not sent, as if they had never been claimed."""
+        tokens: dict[str, list[int]] = {}
+        for row in rows:
+            tokens.setdefault(row.token, []).append(row.id)
+        for token, pks in tokens.items():
+            ours = WebhookEvent.objects.filter(pk__in=pks, claim_token=token)
+            ours.update(
+                work_state=work.WorkState.DUE,
+                next_attempt_at=work.later(0),
+                lease_until=None,
+                claim_token="",
+            )

@@ -1,0 +1,132 @@
+"""From a delivery to a request, and from a reply to a result."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from integrations.exceptions import IntegrationError
+from integrations.models import AttemptOutcome
+from integrations.webhooks.classify import judge
+from integrations.webhooks.courier import Parcel, Reply
+from integrations.webhooks.dispatch import shown
+from integrations.webhooks.dispatch.desk import Desk
+from integrations.webhooks.dispatch.records import Delivery, Result
+from integrations.webhooks.dispatch.track import Track
+
+# What a claim must cover besides the request itself, seconds: storing the result.
+SLACK_SECONDS = 5.0
+
+
+@dataclass(slots=True)
+class Sent:
+    """The key of a parcel."""
+
+    track: Track
+    delivery: Delivery
+    shown_headers: dict[str, str]
+    token: str
+
+
+class Sender:
+    """Sends through the desk's courier. What fails before it leaves waits in `failed`."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self.failed: list[tuple[Track, Result]] = []
+
+    def has_time(self, track: Track, delivery: Delivery, now: float) -> bool:
+        """Whether the claim covers a whole request."""
+        return now + track.plan.timeout + SLACK_SECONDS < delivery.lease_end
+
+    def send(self, track: Track, delivery: Delivery) -> bool:
+        """Begin the request; False where its access token is still being fetched."""
+        token = ""
+        plan = track.plan
+        if plan.needs_token:
+            try:
+                token = self._desk.tokens.get(plan) or ""
+            except IntegrationError as error:
+                self._fail(track, delivery, AttemptOutcome.AUTH, error.message)
+                return True
+            if not token:
+                return False
+        if delivery.message is None:
+            self._fail(track, delivery, AttemptOutcome.CONFIGURATION, "The message is gone.")
+            return True
+        try:
+            prepared = plan.build(delivery.message, at=time.time())
+        except IntegrationError as error:
+            self._fail(track, delivery, AttemptOutcome.CONFIGURATION, error.message)
+            return True
+        if token:
+            prepared.headers.append(f"Authorization: Bearer {token}")
+        track.in_flight += 1
+        self._desk.courier.send(
+            Parcel(
+                Sent(track, delivery, prepared.shown_headers, token),
+                plan.url,
+                prepared.headers,
+                prepared.body,
+                plan.timeout,
+                certificate=plan.certificate,
+                private_key=plan.key,
+            )
+        )
+        return True
+
+    def read(self, reply: Reply) -> tuple[Track, Result]:
+        """What a reply means."""
+        sent: Sent = reply.parcel.key
+        if sent.token and reply.status == 401:
+            self._desk.tokens.refused(sent.track.plan, sent.token)
+        error = shown.error_text(reply.error)
+        verdict = judge(
+            reply.outcome,
+            status=reply.status,
+            error=error,
+            headers=reply.headers,
+            tries=sent.delivery.attempts + 1,
+            is_manual=sent.delivery.is_manual,
+            ended_at=reply.started_at + reply.seconds,
+        )
+        return sent.track, Result(
+            sent.delivery,
+            verdict,
+            outcome=reply.outcome.value,
+            status=reply.status,
+            error=error or verdict.error,
+            started_at=reply.started_at,
+            duration_ms=int(reply.seconds * 1000),
+            ended=time.monotonic(),
+            request_headers=shown.request_json(sent.shown_headers),
+            response_headers=shown.headers_json(reply.headers),
+            response_body=shown.body_text(reply.body),
+            received=reply.received,
+        )
+
+    def _fail(
+        self, track: Track, delivery: Delivery, outcome: AttemptOutcome, error: str
+    ) -> None:
+        """A try that ended before anything was sent."""
+        track.in_flight += 1
+        now = time.time()
+        error = shown.error_text(error)
+        verdict = judge(
+            outcome,
+            status=None,
+            error=error,
+            headers={},
+            tries=delivery.attempts + 1,
+            is_manual=delivery.is_manual,
+            ended_at=now,
+        )
+        result = Result(
+            delivery,
+            verdict,
+            outcome=outcome.value,
+            error=error,
+            started_at=now,
+            ended=time.monotonic(),
+        )
+        self.failed.append((track, result))
