@@ -105,7 +105,7 @@ class _Ours:
         self._backlog()
         spent = _cpu_beside(self._address, drain)
         self._backlog()
-        parts = shares("  where its busy time goes, by a profiler", drain)
+        parts = shares("  of its busy time, by a profiler:", drain)
         headers, body = sample_headers(self._endpoint)
         size = len(body) + sum(len(header) + 2 for header in headers)
         return [

@@ -26,7 +26,7 @@ REST = "the rest of Python"
 
 
 def shares(title: str, act: Callable[[], object]) -> list[Figure]:
-    """One line: what share of the busy time of `act` and its threads each kind took.
+    """What share of the busy time of `act` and its threads each kind took, a line each.
 
     Waiting for sockets and for the other thread is left out. The profiler costs every call
     something, so what makes many small calls looks larger than it is.
@@ -38,8 +38,7 @@ def shares(title: str, act: Callable[[], object]) -> list[Figure]:
             seconds[_kind(f"{file} {name}")] += own
     seconds.pop(WAITING, None)
     total = sum(seconds.values())
-    text = ", ".join(f"{kind} {own / total:.0%}" for kind, own in seconds.most_common())
-    return [shown(title, text)]
+    return [shown(f"{title} {kind}", f"{own / total:.0%}") for kind, own in seconds.most_common()]
 
 
 def _profiled(act: Callable[[], object]) -> list[cProfile.Profile]:
