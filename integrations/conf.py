@@ -61,6 +61,21 @@ def _list(value: Any) -> list[str]:
     return [str(part).strip() for part in parts if str(part).strip()]
 
 
+def _seconds(value: Any) -> list[float]:
+    parts = value.split(",") if isinstance(value, str) else value or ()
+    seconds = [float(part) for part in parts if str(part).strip()]
+    if not seconds or not all(0 < second < 10**8 for second in seconds):
+        raise ValueError
+    return seconds
+
+
+def _handles(value: Any) -> int:
+    handles = int(value)
+    if handles < 1:
+        raise ValueError
+    return handles
+
+
 def _rates(value: Any) -> dict[str, tuple[float, float]]:
     rates = json.loads(value) if isinstance(value, str) else value or {}
     if not isinstance(rates, Mapping):
@@ -157,6 +172,24 @@ class HubSettings:
     )
     event_max_bytes = Setting(
         "INTEGRATIONS_EVENT_MAX_BYTES", 262144, int, "The largest payload that is published."
+    )
+    webhook_handles = Setting(
+        "INTEGRATIONS_WEBHOOK_HANDLES",
+        256,
+        _handles,
+        "Webhooks that one dispatcher has under way at once, all endpoints together.",
+    )
+    webhook_lease_seconds = Setting(
+        "INTEGRATIONS_WEBHOOK_LEASE_SECONDS",
+        60.0,
+        float,
+        "How long a dispatcher holds a delivery, and an endpoint between two renewals.",
+    )
+    webhook_schedule = Setting(
+        "INTEGRATIONS_WEBHOOK_SCHEDULE",
+        [5.0, 300.0, 1800.0, 7200.0, 18000.0, 36000.0, 50400.0, 72000.0, 86400.0],
+        _seconds,
+        "Seconds between the tries of a webhook; one more try than entries.",
     )
     webhook_warn_hours = Setting(
         "INTEGRATIONS_WEBHOOK_WARN_HOURS",

@@ -21,6 +21,7 @@ logger = logging.getLogger(__name__)
 MAX_SERIES = 2000
 _CALL_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0)
 _WORK_SECONDS = (0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0)
+_DELIVERY_SECONDS = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 15.0, 60.0, 300.0)
 _PAGE_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 
 Family = TypeVar("Family", Counter, Histogram)
@@ -145,6 +146,18 @@ work_handled = Count(
 work_seconds = Duration(
     "integrations_work_seconds", "Time to handle one row.", "queue", buckets=_WORK_SECONDS
 )
+webhook_attempts = Count(
+    "integrations_webhook_attempts",
+    "Tries to deliver webhooks, by how they ended (delivered, http_error, redirect, timeout, dns, "
+    "connect, lost, tls, blocked, auth, configuration).",
+    "outcome",
+)
+webhook_delivery_seconds = Duration(
+    "integrations_webhook_delivery_seconds",
+    "Time from publishing an event to its delivery, at the first try or a later one.",
+    "tries",
+    buckets=_DELIVERY_SECONDS,
+)
 config_reads = Count(
     "integrations_config_reads",
     "Reads of configuration. Tier process: hit, miss, stale (settings have changed or a minute is "
@@ -176,6 +189,8 @@ DECLARED: tuple[Count | Duration, ...] = (
     balance_alarms,
     work_handled,
     work_seconds,
+    webhook_attempts,
+    webhook_delivery_seconds,
     config_reads,
     http_requests,
     http_request_seconds,

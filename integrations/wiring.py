@@ -57,6 +57,7 @@ from integrations.payments.balance_refresh import refresh_balances
 from integrations.payments.batches import approval as batch_approval
 from integrations.payments.batches import run as batch_run
 from integrations.payments.statements import compare, daily, open_items
+from integrations.webhooks import dispatch
 from integrations.webhooks import event_types as webhook_events
 
 # Short pauses for what is only waiting for its other half, long ones for a broken listener.
@@ -129,6 +130,7 @@ def _register_queues() -> None:
     deadline = hub_settings.deadline_seconds
     for queue in (*_queues_of_money(deadline), *_queues_of_the_house(deadline)):
         work.register(queue)
+    work.register(dispatch.make_queue())
 
 
 def _queues_of_money(deadline: float) -> tuple[work.Queue[Any], ...]:

@@ -55,7 +55,7 @@ class Verdict:
 DELIVERED = Verdict(Fate.DELIVERED)
 
 
-def judge(  # noqa: PLR0913 - what is known of a try
+def judge(
     outcome: AttemptOutcome,
     *,
     status: int | None,

@@ -130,9 +130,10 @@ def claim_picked(
 
     For holders of many rows, to whom an instance of each costs too much. `picked` answers primary
     keys and locks what it answers. The claim counts no attempt: the holder
-    counts the tries that it makes. `token` makes several claims one.
+    counts the tries that it makes. `token` makes several claims one, which the caller commits
+    together, at once.
     """
-    connection = connection_for(queue)
+    connection = connections[router.db_for_write(queue.model)]
     quote = connection.ops.quote_name
     token = token or new_token()
     sql = _CLAIM.format(

@@ -19,10 +19,14 @@ Then = Callable[[Any, Exception | None], None]
 
 
 class Clerk:
-    """Does jobs one after another; `collect` hands their results over in the caller's thread."""
+    """Does jobs one after another; `collect` hands their results over in the caller's thread.
 
-    def __init__(self, connection: BaseDatabaseWrapper) -> None:
+    `wake` is called, in the clerk's thread, when one is done.
+    """
+
+    def __init__(self, connection: BaseDatabaseWrapper, wake: Callable[[], None]) -> None:
         self.connection = connection
+        self._wake = wake
         self.pending = 0
         self._todo: SimpleQueue[tuple[Job, Then] | None] = SimpleQueue()
         self._done: SimpleQueue[tuple[Then, Any, Exception | None]] = SimpleQueue()
@@ -35,14 +39,13 @@ class Clerk:
         self.pending += 1
         self._todo.put((job, then))
 
-    def collect(self, timeout: float = 0.0) -> None:
-        """Hand over what is done, waiting up to `timeout` seconds for the first."""
+    def collect(self) -> None:
+        """Hand over what is done."""
         while self.pending:
             try:
-                then, result, error = self._done.get(timeout > 0, timeout or None)
+                then, result, error = self._done.get_nowait()
             except Empty:
                 return
-            timeout = 0.0
             self.pending -= 1
             then(result, error)
 
@@ -56,7 +59,11 @@ class Clerk:
         connections[self.connection.alias] = self.connection
         while (item := self._todo.get()) is not None:
             job, then = item
+            result, problem = None, None
             try:
-                self._done.put((then, job(), None))
+                result = job()
             except Exception as error:  # noqa: BLE001 - told to whoever asked for the job
-                self._done.put((then, None, error))
+                problem = error
+                self.connection.close_if_unusable_or_obsolete()
+            self._done.put((then, result, problem))
+            self._wake()

@@ -148,7 +148,9 @@ class Intake:
         """Lengthen the lanes' leases; those that are still ours, and the new end."""
         return renew_lanes(self.queue, endpoint_ids, token=self.token)
 
-    def changed(self, known: Mapping[int, datetime | None]) -> tuple[set[int], list[WebhookEndpoint]]:
+    def changed(
+        self, known: Mapping[int, datetime | None]
+    ) -> tuple[set[int], list[WebhookEndpoint]]:
         """Of endpoints and when each was changed: those not to be sent to now, and the changed."""
         rows = WebhookEndpoint.objects.filter(pk__in=list(known), is_active=True, is_paused=False)
         found = dict(rows.values_list("pk", "updated_at"))

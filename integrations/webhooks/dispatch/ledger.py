@@ -100,7 +100,9 @@ class Ledger:
     def _submit(self, batch: Batch) -> None:
         self._retry_at = None
         connection = self._clerk.connection
-        self._clerk.do(lambda: store(batch, connection), lambda _, error: self._stored(batch, error))
+        self._clerk.do(
+            lambda: store(batch, connection), lambda _, error: self._stored(batch, error)
+        )
 
     def _stored(self, batch: Batch, error: Exception | None) -> None:
         if error is None:
@@ -140,15 +142,16 @@ class Ledger:
 
 
 def _count(batch: Batch) -> None:
-    """Count what is stored. Latency is that of first tries, from publishing to the answer."""
+    """Count what is stored."""
     outcomes: dict[str, int] = {}
     fates: dict[Fate, int] = {}
     for result in batch.results:
         outcomes[result.outcome] = outcomes.get(result.outcome, 0) + 1
         fate = result.verdict.fate
         fates[fate] = fates.get(fate, 0) + 1
-        if fate is Fate.DELIVERED and not result.delivery.attempts:
-            metrics.webhook_delivery_seconds.note(seconds=result.latency)
+        if fate is Fate.DELIVERED:
+            tries = "later" if result.delivery.attempts else "first"
+            metrics.webhook_delivery_seconds.note(tries, seconds=result.latency)
     for outcome, amount in outcomes.items():
         metrics.webhook_attempts.add(outcome, amount=amount)
     for fate, amount in fates.items():

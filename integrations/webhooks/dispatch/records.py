@@ -36,7 +36,7 @@ class Delivery:
         "token",
     )  # fmt: skip
 
-    def __init__(  # noqa: PLR0913 - the columns of a claim
+    def __init__(
         self,
         pk: int,
         endpoint_id: int,

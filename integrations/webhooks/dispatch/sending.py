@@ -105,9 +105,7 @@ class Sender:
             received=reply.received,
         )
 
-    def _fail(
-        self, track: Track, delivery: Delivery, outcome: AttemptOutcome, error: str
-    ) -> None:
+    def _fail(self, track: Track, delivery: Delivery, outcome: AttemptOutcome, error: str) -> None:
         """A try that ended before anything was sent."""
         track.in_flight += 1
         now = time.time()

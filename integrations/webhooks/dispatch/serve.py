@@ -10,8 +10,8 @@ from integrations.models import WebhookEvent, WebhookLane
 from integrations.webhooks.dispatch.clerk import Clerk
 from integrations.webhooks.dispatch.desk import own_desk
 from integrations.webhooks.dispatch.intake import Intake
-from integrations.webhooks.dispatch.supply import LANES_AT_ONCE
 from integrations.webhooks.dispatch.sending import SLACK_SECONDS
+from integrations.webhooks.dispatch.supply import LANES_AT_ONCE
 from integrations.webhooks.dispatch.turn import Turn
 from integrations.work import doorbell
 from integrations.work.claim import connection_for
@@ -47,7 +47,7 @@ def serve(queue: work.Queue[Any], shift: Shift) -> bool:
     if not held:
         return False
     first = [(lane, desk.plan(lane.endpoint)) for lane in held]
-    clerk = Clerk(connection)
+    clerk = Clerk(connection, desk.courier.wake)
     turn = Turn(shift, intake, clerk, desk)
     doorbell.listen(turn.ring)
     try:

@@ -14,8 +14,13 @@ from typing import Any
 from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from integrations.models import AttemptTrigger, DeliveryStatus, WebhookAttempt, WebhookEvent
-from integrations.models import WebhookLane
+from integrations.models import (
+    AttemptTrigger,
+    DeliveryStatus,
+    WebhookAttempt,
+    WebhookEvent,
+    WebhookLane,
+)
 from integrations.webhooks.classify import Fate
 from integrations.webhooks.condition import Tally, note_all
 from integrations.webhooks.dispatch.records import Batch, LaneChange, Result, Score

@@ -110,7 +110,8 @@ class Supply:
         if wishes:
             self._is_asking = True
             self.clerk.do(
-                lambda: self.intake.rows(wishes), lambda rows, error: self._came(wishes, rows, error)
+                lambda: self.intake.rows(wishes),
+                lambda rows, error: self._came(wishes, rows, error),
             )
 
     def _came(

@@ -7,6 +7,7 @@ to the first.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 
 from integrations.conf import hub_settings
 from integrations.webhooks.classify import Fate
@@ -15,7 +16,7 @@ from integrations.webhooks.dispatch.desk import Desk, Planned
 from integrations.webhooks.dispatch.hold import LONGEST_WAIT, Hold
 from integrations.webhooks.dispatch.intake import Held, Intake
 from integrations.webhooks.dispatch.ledger import Ledger
-from integrations.webhooks.dispatch.records import Result
+from integrations.webhooks.dispatch.records import Delivery, Result
 from integrations.webhooks.dispatch.sending import Sender
 from integrations.webhooks.dispatch.supply import Supply
 from integrations.webhooks.dispatch.track import Track
@@ -25,7 +26,7 @@ from integrations.work.shift import Shift
 ORDERED_LOOK = 5.0
 TOKEN_LOOK = 0.05
 # How long the loop waits at most, seconds.
-_TICK = 0.02
+_TICK = 0.05
 
 
 class Turn:
@@ -38,12 +39,14 @@ class Turn:
         self._handles = hub_settings.webhook_handles
         self._ledger = Ledger(clerk)
         self._sender = Sender(desk)
-        self._hold = Hold(lambda rows: self._supply.give_back(rows), self._release)
+        self._hold = Hold(self._give_back, self._release)
         self._supply = Supply(self._hold, intake, clerk, desk)
 
     def ring(self, queue_name: str) -> None:
         """Hear the doorbell, in any thread."""
-        self._supply.is_rung = self._supply.is_rung or queue_name == self._supply.intake.queue.name
+        if queue_name == self._supply.intake.queue.name:
+            self._supply.is_rung = True
+            self._courier.wake()
 
     def run(self, first: list[tuple[Held, Planned]]) -> None:
         """Serve these lanes and those that turn up. Raises what went wrong, after tidying up."""
@@ -112,20 +115,16 @@ class Turn:
             self._hold.delay(track, TOKEN_LOOK, now)
 
     def _collect(self) -> None:
-        """Wait for answers; for the clerk or the next timer where nothing is under way."""
+        """Take answers in; where there are none, wait for one, for the clerk or for a timer."""
         failed, self._sender.failed = self._sender.failed, []
         for track, result in failed:
             self._settle(track, result)
-        timeout = self._patience()
-        if self._courier.in_flight:
-            for reply in self._courier.collect(timeout):
-                self._settle(*self._sender.read(reply))
-        elif self._clerk.pending:
-            self._clerk.collect(timeout)
-        elif timeout and self._hold.tracks:
-            time.sleep(timeout)
+        for reply in self._courier.collect(self._patience()):
+            self._settle(*self._sender.read(reply))
 
     def _patience(self) -> float:
+        if self._sender.failed or self._is_finished():
+            return 0.0
         can_send = self._courier.in_flight < self._handles and self._ledger.has_room
         if self._hold.ring and can_send:
             return 0.0
@@ -148,6 +147,9 @@ class Turn:
             self._hold.queue(track)
         elif not track.is_empty:
             self._hold.hungry.add(track)
+
+    def _give_back(self, rows: Iterable[Delivery]) -> None:
+        self._supply.give_back(rows)
 
     def _release(self, track: Track) -> None:
         self._ledger.release(track, time.monotonic())
