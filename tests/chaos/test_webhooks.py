@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -37,20 +36,18 @@ def change_with_an_undone_part(number: int) -> None:
         change_and_undo(number)
 
 
-@pytest.mark.parametrize("change", [change_and_undo, change_with_an_undone_part])
-def test_rolled_back_events_are_never_sent(
-    install: Install, tmp_path: Path, change: Callable[[int], None]
-) -> None:
+def test_rolled_back_events_are_never_sent(install: Install, tmp_path: Path) -> None:
     with Receiver(tmp_path) as receiver:
-        webhooks.make_endpoint(receiver, "/ok/", event_type="*")
+        webhooks.make_endpoint(receiver, "/ok/", event_type="chaos.*")
         install(**webhooks.environment(receiver)).start("worker")
         for number in range(ROLLED_BACK):
-            change(number)
+            (change_and_undo if number % 10 else change_with_an_undone_part)(number)
         # What is told after them is sent: by then, so would have been what was told before.
         told = webhooks.tell(["chaos.done"], count=20)
         webhooks.wait_for_all(receiver, len(told), seconds=60)
         assert webhooks.repeats(receiver, told) == 0
-    assert DomainEvent.objects.count() == WebhookMessage.objects.count() == len(told)
+    assert WebhookMessage.objects.count() == len(told)
+    assert not DomainEvent.objects.filter(event_type="chaos.undone").exists()
 
 
 def test_dispatchers_side_by_side_send_nothing_twice(install: Install, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ EVENTS = sized(20_000)
 KILLS = 3
 # Half of them wait when the dispatcher starts: it has its hands full at every kill.
 BACKLOG = EVENTS // 2
-ENDPOINTS, AT_A_TIME = 4, 10
+ENDPOINTS = 4
 # Each answer takes a moment, so that there are always some under way.
 PATH = "/slow/0.02/{}"
 TYPES = [f"chaos.endpoint_{number}" for number in range(ENDPOINTS)]
@@ -35,8 +35,9 @@ def kill_and_judge(
     """Let all events flow through three kills, and compare what was told with what came."""
     for number, event_type in enumerate(TYPES):
         webhooks.make_endpoint(
-            receiver, PATH.format(number), event_type=event_type, max_concurrency=AT_A_TIME
-        )
+            receiver, PATH.format(number), event_type=event_type,
+            max_concurrency=webhooks.HANDLES // ENDPOINTS,
+        )  # fmt: skip
     told = webhooks.tell(TYPES, count=BACKLOG)
     with webhooks.Flow(TYPES, count=EVENTS - BACKLOG, per_second=EVENTS / 10) as flow:
         installation.start("worker")
@@ -45,7 +46,7 @@ def kill_and_judge(
     twice = webhooks.repeats(receiver, told + flow.message_ids)
     print(f"{EVENTS} events, in hand at the kills {leased}, {twice} came twice")
     assert sum(leased) > 0, "it was killed while it had nothing in hand"
-    assert twice <= KILLS * (ENDPOINTS * AT_A_TIME + webhooks.FINISH_BATCH)
+    assert twice <= KILLS * (webhooks.HANDLES + webhooks.NOT_STORED)
     # In CI a tenth of the events meets as many kills.
     assert twice <= EVENTS * (0.02 if IS_FULL else 0.2)
 

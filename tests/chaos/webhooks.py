@@ -13,12 +13,17 @@ from django.db import connections, transaction
 
 from integrations.events import publish
 from integrations.models import WebhookEndpoint, WebhookEvent, WebhookLane
+from integrations.webhooks.dispatch.ledger import BATCH
 from tests.chaos.receiver import Receiver
 from tests.conftest import wait_until
 
-LEASE_SECONDS = 5.0
-# Results that one transaction stores at most.
-FINISH_BATCH = 100
+# Longer than a request and the storing of its result may take (2 + 5 seconds).
+LEASE_SECONDS = 8.0
+TIMEOUT_SECONDS = 2
+# What one dispatcher has under way at most, and has heard of but not stored yet: one batch that is
+# being stored, one that is being gathered.
+HANDLES = 40
+NOT_STORED = 2 * BATCH
 # Of one transaction: as many as a busy page of an ERP tells at once.
 TOLD_AT_ONCE = 10
 _numbers = counted(1)
@@ -28,7 +33,8 @@ def environment(receiver: Receiver, *, lease_seconds: float = LEASE_SECONDS) -> 
     """What the workers of an installation need beside the usual."""
     return {
         "OUTBOUND_ALLOWED_HOSTS": receiver.place,
-        "INTEGRATIONS_LEASE_SECONDS": f"{lease_seconds:g}",
+        "INTEGRATIONS_WEBHOOK_LEASE_SECONDS": f"{lease_seconds:g}",
+        "INTEGRATIONS_WEBHOOK_HANDLES": str(HANDLES),
     }
 
 
@@ -36,6 +42,7 @@ def make_endpoint(
     receiver: Receiver, path: str, *, event_type: str, **values: Any
 ) -> WebhookEndpoint:
     """An endpoint at the receiver's path, for events of this type or pattern."""
+    values = {"timeout_seconds": TIMEOUT_SECONDS, **values}
     endpoint = WebhookEndpoint.objects.create(
         name=f"{event_type} to {path}",
         url=receiver.url(path),
