@@ -2,7 +2,8 @@
 
 `python -m tests.chaos.receiver JOURNAL` prints its port. Each request is one line of the journal,
 written before the answer, so what a killed sender sent is known. The path says how it answers:
-`/ok/…`, `/fail/503/…`, `/slow/0.3/…` (seconds), `/hang/…` (never).
+`/ok/…`, `/fail/503/…`, `/slow/0.3/…` (seconds), `/hang/…` (never), `/first/503/0.3/…` (each message
+the first time so late, and 200 afterwards).
 """
 
 from __future__ import annotations
@@ -89,8 +90,8 @@ class Receiver:
 class _Conversation(asyncio.Protocol):
     """One kept connection, request after request."""
 
-    def __init__(self, journal: int) -> None:
-        self._journal, self._buffer = journal, b""
+    def __init__(self, journal: int, seen: set[str]) -> None:
+        self._journal, self._seen, self._buffer = journal, seen, b""
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -116,10 +117,18 @@ class _Conversation(asyncio.Protocol):
         _, how, *rest = path.split("/")
         if how == "hang":
             return
-        if how == "slow":
-            asyncio.get_running_loop().call_later(float(rest[0]), self._answer, 200)
-            return
-        self._answer(int(rest[0]) if how == "fail" else 200)
+        status, seconds = 200, 0.0
+        if how == "fail":
+            status = int(rest[0])
+        elif how == "slow":
+            seconds = float(rest[0])
+        elif how == "first" and message_id not in self._seen:
+            status, seconds = int(rest[0]), float(rest[1])
+        self._seen.add(message_id)
+        if seconds:
+            asyncio.get_running_loop().call_later(seconds, self._answer, status)
+        else:
+            self._answer(status)
 
     def _answer(self, status: int) -> None:
         if self._transport is not None and not self._transport.is_closing():
@@ -128,8 +137,10 @@ class _Conversation(asyncio.Protocol):
 
 async def _serve(journal: Path) -> None:
     file = os.open(journal, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-    loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: _Conversation(file), "127.0.0.1", 0, backlog=1024)
+    loop, seen = asyncio.get_running_loop(), set[str]()
+    server = await loop.create_server(
+        lambda: _Conversation(file, seen), "127.0.0.1", 0, backlog=1024
+    )
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 

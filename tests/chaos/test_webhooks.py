@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,12 @@ import pytest
 from django.db import connection, transaction
 
 from integrations.events import publish
-from integrations.models import DomainEvent, WebhookEvent, WebhookMessage
+from integrations.models import DomainEvent, WebhookAttempt, WebhookEvent, WebhookMessage
 from tests.chaos import webhooks
 from tests.chaos.conftest import Install
-from tests.chaos.disasters import sized
+from tests.chaos.disasters import IS_FULL, sized
 from tests.chaos.receiver import Receiver
+from tests.chaos.test_worker_paused import pause_between_statements
 from tests.conftest import wait_until
 
 ROLLED_BACK = 500
@@ -51,7 +53,7 @@ def test_rolled_back_events_are_never_sent(install: Install, tmp_path: Path) -> 
 
 
 def test_dispatchers_side_by_side_send_nothing_twice(install: Install, tmp_path: Path) -> None:
-    events = sized(20_000)
+    events = sized(10_000)
     names = ["worker", "worker-2", "worker-3", "worker-4"]
     if connection.vendor == "sqlite":
         names = names[:2]
@@ -86,6 +88,33 @@ def test_an_endpoint_that_hangs_with_a_backlog_holds_up_nobody(
         assert count(receiver, "/hang/") <= hanging["max_concurrency"]
         arrivals = receiver.arrivals()
     assert {each.message_id for each in arrivals if each.path == "/ok/"} == told
+
+
+@pytest.mark.skipif(
+    os.environ.get("CI_STACK") == "embedded" and not IS_FULL, reason="it waits for leases to end"
+)
+def test_a_dispatcher_that_stood_still_past_its_lease_undoes_nothing(
+    install: Install, tmp_path: Path
+) -> None:
+    with Receiver(tmp_path) as receiver:
+        webhooks.make_endpoint(receiver, "/first/503/0.5/", event_type="chaos.late")
+        installation = install(**webhooks.environment(receiver))
+        installation.start("worker")
+        told = webhooks.tell(["chaos.late"], count=1)
+        wait_until(lambda: receiver.count() == 1, 60)
+        pause_between_statements(installation)
+        installation.start("worker-2")
+        webhooks.wait_for_all(receiver, 1, seconds=webhooks.LEASE_SECONDS + 60)
+        assert webhooks.repeats(receiver, told) == 1
+        installation.resume("worker")
+        # It hears of its refusal and writes the attempt down; the delivery is the other's.
+        wait_until(lambda: WebhookAttempt.objects.count() == 2, 60)
+        assert receiver.count() == 2
+    event = WebhookEvent.objects.get()
+    assert (event.status, event.work_state, event.next_attempt_at) == ("delivered", "done", None)
+    outcomes = set(WebhookAttempt.objects.values_list("outcome", flat=True))
+    assert len(outcomes) == 2
+    assert "delivered" in outcomes
 
 
 def count(receiver: Receiver, path: str) -> int:

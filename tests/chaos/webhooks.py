@@ -17,9 +17,9 @@ from integrations.webhooks.dispatch.ledger import BATCH
 from tests.chaos.receiver import Receiver
 from tests.conftest import wait_until
 
-# Longer than a request and the storing of its result may take (2 + 5 seconds).
-LEASE_SECONDS = 8.0
-TIMEOUT_SECONDS = 2
+# Longer than a request and the storing of its result may take (3 + 5 seconds).
+LEASE_SECONDS = 9.0
+TIMEOUT_SECONDS = 3
 # What one dispatcher has under way at most, and has heard of but not stored yet: one batch that is
 # being stored, one that is being gathered.
 HANDLES = 40
@@ -69,7 +69,7 @@ def tell(event_types: Sequence[str], *, count: int) -> list[str]:
 
 def body(number: int) -> dict[str, Any]:
     """A payload of about a kilobyte."""
-    return {"number": number, "reference": f"INV-{number:06}", "note": "ũ" * 480}
+    return {"number": number, "reference": f"INV-{number:06}", "note": "ũ" + "n" * 900}
 
 
 class Flow:
