@@ -18,7 +18,7 @@ from django.conf import settings
 from integrations.exceptions import ConfigurationError
 
 T = TypeVar("T")
-_UNDEFINED: Any = object()
+UNDEFINED: Any = object()
 _ON = frozenset({"true", "on", "ok", "y", "yes", "1"})
 _OFF = frozenset({"false", "off", "n", "no", "0"})
 
@@ -99,13 +99,18 @@ class Setting(Generic[T]):
     def __get__(self, owner: object | None, kind: Any) -> Setting[T] | T:
         return self if owner is None else self.read()
 
+    def raw(self) -> Any:
+        """The present value as it was given, `UNDEFINED` for none: tells cheaply if it changed."""
+        value = getattr(settings, self.name, UNDEFINED)
+        if value is UNDEFINED:
+            # Deployments pass on what they don't set: an empty variable is as good as none.
+            value = read_variable(self.name) or UNDEFINED
+        return value
+
     def read(self) -> T:
         """The present value. Raises ConfigurationError naming the setting, never its value."""
-        value = getattr(settings, self.name, _UNDEFINED)
-        if value is _UNDEFINED:
-            # Deployments pass on what they don't set: an empty variable is as good as none.
-            value = read_variable(self.name) or _UNDEFINED
-        if value is _UNDEFINED:
+        value = self.raw()
+        if value is UNDEFINED:
             return self.default
         try:
             return self._parse(value)
@@ -311,8 +316,8 @@ class HubSettings:
 
         By default `.dev/cypher_key` below its BASE_DIR; None without one.
         """
-        path = getattr(settings, "CYPHER_DEV_KEY_FILE", _UNDEFINED)
-        if path is not _UNDEFINED:
+        path = getattr(settings, "CYPHER_DEV_KEY_FILE", UNDEFINED)
+        if path is not UNDEFINED:
             return Path(path) if path else None
         base = getattr(settings, "BASE_DIR", None)
         return Path(base) / ".dev" / "cypher_key" if base else None

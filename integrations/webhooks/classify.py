@@ -101,9 +101,9 @@ def describe(
     outcome: AttemptOutcome, *, status: int | None, error: str, headers: Mapping[str, str]
 ) -> str:
     """The failure in a few words, as operators and tenants see it; names no internal address."""
+    if error:
+        return error
     if outcome == AttemptOutcome.REDIRECT:
         target = headers.get("location", "")[:200]
         return f"HTTP {status}: redirects to {target or 'nowhere'}, which is not followed"
-    if status is not None and not error:
-        return f"HTTP {status}"
-    return error or str(outcome.label)
+    return f"HTTP {status}" if status is not None else str(outcome.label)

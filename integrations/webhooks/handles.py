@@ -41,6 +41,11 @@ class _Loan:
         os.close(self._fd)
 
 
+def open_socket(address: Any) -> _Loan:
+    """A socket for an address that the guard has let pass; libcurl connects it."""
+    return _Loan(socket.socket(address.family, address.socktype, address.protocol))
+
+
 @dataclass(slots=True)
 class Trip:
     """A parcel under way: where it goes, and since when (monotonic, and Unix time)."""
@@ -193,7 +198,7 @@ class Handle:
             logger.warning("webhook to %s not sent: %s:%s is forbidden", target.place, where, port)
             return pycurl.SOCKET_BAD
         self.opened += 1
-        return _Loan(socket.socket(address.family, address.socktype, address.protocol))
+        return open_socket(address)
 
     def _head(self, line: bytes) -> int | None:
         try:

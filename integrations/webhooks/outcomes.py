@@ -45,18 +45,17 @@ _MOST_HEADERS = 100
 def parse_headers(lines: Iterable[bytes]) -> dict[str, str]:
     """The fields of the last header block, names in lower case; trailers are left out."""
     headers: dict[str, str] = {}
-    is_open, was_blank = False, True
+    is_open, is_first = False, True
     for line in lines:
-        if was_blank and line.startswith(b"HTTP/"):
-            headers, is_open, was_blank = {}, True, False
-            continue
-        text = line.decode("latin-1").strip().replace("\0", "")
-        was_blank = not text
-        is_open = is_open and not was_blank
-        name, colon, value = text.partition(":")
-        if is_open and colon and len(headers) < _MOST_HEADERS:
-            name, value = name.strip().lower(), value.strip()
-            headers[name] = f"{headers[name]}, {value}" if name in headers else value
+        if is_first and line[:5] == b"HTTP/":
+            headers, is_open, is_first = {}, True, False
+        elif len(line) <= 2:  # the empty line that ends a block
+            is_open, is_first = False, True
+        elif is_open and len(headers) < _MOST_HEADERS:
+            name, colon, value = line.decode("latin-1").partition(":")
+            if colon:
+                name, value = name.strip().lower(), value.strip()
+                headers[name] = f"{headers[name]}, {value}" if name in headers else value
     return headers
 
 

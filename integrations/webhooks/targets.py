@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+from copy import copy
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import quote, urlsplit
 
-from integrations.conf import hub_settings
+from integrations.conf import HubSettings
 from integrations.exceptions import ConfigurationError, InvalidInput
 from integrations.models import AttemptOutcome
 from integrations.outbound.guard import is_forbidden
@@ -15,6 +17,7 @@ from integrations.outbound.urls import allowed_hosts, check_url
 
 logger = logging.getLogger("integrations.webhooks")
 _KNOWN = 4096
+_ALLOWED = HubSettings.outbound_allowed_hosts
 # What a URL may hold as it is; all else is percent-encoded.
 _SAFE = "%/:=&?~+!$,;'@()*[]|-._"
 
@@ -96,17 +99,17 @@ class Targets:
 
     def __init__(self) -> None:
         self._known: dict[str, Target | Refusal] = {}
-        self._allowed: list[str] = []
+        self._allowed: Any = None
 
     def find(self, url: str) -> Target | Refusal:
         """Where a URL leads, or why it may not be called."""
         try:
-            allowed = hub_settings.outbound_allowed_hosts
+            allowed = _ALLOWED.raw()
         except ConfigurationError as error:
             return _misconfigured(error)
         if allowed != self._allowed:
             self._known.clear()
-            self._allowed = allowed
+            self._allowed = copy(allowed)
         found = self._known.get(url)
         if found is None:
             if len(self._known) >= _KNOWN:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,6 +20,8 @@ from integrations.work.lanes import claim_lanes, lane_names, renew_lanes
 
 COLUMNS = ("id", "endpoint_id", "message_id", "attempts", "is_manual", "created_at")
 
+# Whoever makes an endpoint need not know of lanes; this looks for new ones so often, in seconds.
+MAKING_SECONDS = 1.0
 _SENDABLE = (
     "AND ({lanes}.open_until IS NULL OR {lanes}.open_until <= {now}) "
     "AND ({lanes}.next_send_at IS NULL OR {lanes}.next_send_at <= {now}) "
@@ -81,6 +84,7 @@ class Intake:
         self.connection = connection
         self.token = new_token()
         self._bodies = Bodies()
+        self._made_at = float("-inf")
         names = lane_names(queue, connection)
         names["endpoints"] = connection.ops.quote_name(WebhookEndpoint._meta.db_table)
         names["suffix"] = locked_suffix(connection)
@@ -100,11 +104,16 @@ class Intake:
         rows = WebhookLane.objects.filter(pk__in=list(ends)).select_related("endpoint")
         return [Held(row.endpoint, ends[row.pk], row.times_opened) for row in rows]
 
-    def make_missing_lanes(self) -> int:
-        """Give a lane to endpoints that have none; how many were made."""
+    def new_lanes(self, limit: int) -> list[Held]:
+        """Give a lane to endpoints that have none, at most once a second; take those lanes."""
+        now = time.monotonic()
+        if now - self._made_at < MAKING_SECONDS or not work.has_due_rows(self.queue):
+            return []
+        self._made_at = now
         with self.connection.cursor() as cursor:
             cursor.execute(self._missing_lanes)
-            return int(cursor.rowcount)
+            is_made = cursor.rowcount > 0
+        return self.lanes(limit) if is_made else []
 
     def rows(self, wishes: Sequence[Wish]) -> list[Delivery]:
         """Take due rows of the held lanes, the longest due first, with their messages."""

@@ -45,6 +45,12 @@ class Pace:
         """Let nothing leave before `until`."""
         self._tat = max(self._tat, until)
 
+    def resume(self, now: float) -> None:
+        """The database says that a request may leave now."""
+        interval = self._interval(now)
+        burst = max(1, int(BURST_SECONDS / interval)) if interval else 1
+        self._tat = min(self._tat, now + (burst - 1) * interval)
+
     def lower(self, now: float) -> None:
         """The receiver said "too many": half the present rate, for a minute."""
         if now - self._lowered_at < SETTLE_SECONDS:

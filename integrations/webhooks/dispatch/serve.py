@@ -41,9 +41,7 @@ def serve(queue: work.Queue[Any], shift: Shift) -> bool:
     """Deliver what is due until nothing is or the shift is over; False where nothing was."""
     connection = connection_for(queue)
     intake, desk = Intake(queue, connection), own_desk()
-    held = intake.lanes(LANES_AT_ONCE)
-    if not held and work.has_due_rows(queue) and intake.make_missing_lanes():
-        held = intake.lanes(LANES_AT_ONCE)
+    held = intake.lanes(LANES_AT_ONCE) or intake.new_lanes(LANES_AT_ONCE)
     if not held:
         return False
     first = [(lane, desk.plan(lane.endpoint)) for lane in held]

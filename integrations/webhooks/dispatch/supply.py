@@ -165,7 +165,7 @@ class Supply:
 
     def take_lanes(self, limit: int = LANES_AT_ONCE) -> list[tuple[Held, Planned]]:
         """Take lanes, and make their endpoints' plans. Queries."""
-        held = self.intake.lanes(limit)
+        held = self.intake.lanes(limit) or self.intake.new_lanes(limit)
         return [(lane, self.desk.plan(lane.endpoint)) for lane in held]
 
     def _saw(
@@ -185,6 +185,7 @@ class Supply:
             track = Track(held.endpoint.pk, self.intake.token, held.lease_end, now)
             track.health = self.desk.health(track.endpoint_id)
             track.health.times_opened, track.health.open_until = held.times_opened, 0.0
+            track.health.pace.resume(now)
             self.hold.tracks[track.endpoint_id] = track
             self._plan(track, planned, now)
             if self.is_closing:
