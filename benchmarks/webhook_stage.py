@@ -27,7 +27,8 @@ INSERT INTO integrations_webhookevent
     (endpoint_id, message_id, event_type, status, is_manual, work_state, attempts, claim_token,
      work_error, next_attempt_at)
 SELECT e.id, m.id, '{event_type}', 'pending', {no}, 'due', 0, '', '', {now}
-FROM integrations_webhookmessage m CROSS JOIN integrations_webhookendpoint e ORDER BY m.id, e.id
+FROM integrations_webhookmessage m CROSS JOIN integrations_webhookendpoint e
+WHERE m.id > {last} ORDER BY m.id, e.id
 """
 
 
@@ -109,8 +110,10 @@ def fill(messages: int) -> None:
         "SELECT i FROM n)",
     }  # fmt: skip
     with connection.cursor() as cursor:
+        cursor.execute("SELECT COALESCE(MAX(id), 0) FROM integrations_webhookmessage")
+        (last,) = cursor.fetchone()
         cursor.execute(_FILL_MESSAGES.format(**words))
-        cursor.execute(_FILL_EVENTS.format(**words))
+        cursor.execute(_FILL_EVENTS.format(**words, last=last))
 
 
 def settle() -> None:
