@@ -43,9 +43,12 @@ WITH picked AS MATERIALIZED (
 )
 UPDATE {table} SET work_state = 'leased', attempts = attempts + {counted}, claim_token = %s,
     lease_until = {lease_end}, {due} = {lease_end}
-WHERE {pk} IN (SELECT {pk} FROM picked) AND {due} <= {now}
+WHERE {pk} {among} AND {due} <= {now}
 RETURNING {columns}
 """
+# As an array, PostgreSQL looks the few keys up; a subquery of unknown size it may join by reading
+# the whole table.
+_AMONG = ("IN (SELECT {pk} FROM picked)", "= ANY(ARRAY(SELECT {pk} FROM picked))")
 _PICK = "SELECT {pk} FROM {table} WHERE {due} <= {now}{only} ORDER BY {order} LIMIT {limit}{suffix}"
 
 
@@ -126,7 +129,7 @@ def claim_picked(
     columns: Sequence[str],
     token: str = "",
 ) -> Taken:
-    """Take the rows that the statement `picked` selects, as tuples of `columns`.
+    """Take the rows that the statement `picked` selects, as tuples of `columns` (SQL).
 
     For holders of many rows, to whom an instance of each costs too much. `picked` answers primary
     keys and locks what it answers. The claim counts no attempt: the holder
@@ -134,13 +137,12 @@ def claim_picked(
     together, at once.
     """
     connection = connections[router.db_for_write(queue.model)]
-    quote = connection.ops.quote_name
     token = token or new_token()
     sql = _CLAIM.format(
         **_names(queue, connection),
         picked=picked,
         counted=0,
-        columns=", ".join(map(quote, columns)),
+        columns=", ".join(columns),
     )
     lease_end = time.monotonic() + queue.lease
     with connection.cursor() as cursor:
@@ -156,6 +158,9 @@ def _names(queue: Queue[Any], connection: BaseDatabaseWrapper) -> dict[str, str]
         "due": quote("next_attempt_at"),
         "now": now_sql(connection),
         "lease_end": later_sql(connection, seconds=queue.lease),
+        "among": _AMONG[connection.vendor == "postgresql"].format(
+            pk=pk_column(queue.model, connection)
+        ),
     }
 
 

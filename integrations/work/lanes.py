@@ -54,6 +54,11 @@ _FIRST_IS_DUE = (
     "AND {rows}.next_attempt_at IS NOT NULL ORDER BY {rows}.{row_pk} LIMIT 1) <= {now}"
 )
 
+_RENEW = (
+    "UPDATE {lanes} SET lease_until = {end} "
+    "WHERE claim_token = %s AND {lane_pk} IN ({marks}) RETURNING {lane_pk}"
+)
+
 # Asked again with every row: a worker that slept past its lane's lease gets no further row.
 _OURS = (
     "AND {lane} = %s AND EXISTS (SELECT 1 FROM {lanes} WHERE {lanes}.{lane_pk} = %s "
@@ -119,10 +124,7 @@ def renew_lanes(queue: Queue[Any], pks: Sequence[Any], *, token: str) -> tuple[s
     connection = connection_for(queue)
     names = lane_names(queue, connection)
     lease_end = time.monotonic() + queue.lease
-    sql = (
-        "UPDATE {lanes} SET lease_until = {end} WHERE claim_token = %s AND {lane_pk} IN ({marks}) "
-        "RETURNING {lane_pk}"
-    ).format(
+    sql = _RENEW.format(
         **names,
         end=later_sql(connection, seconds=queue.lease),
         marks=", ".join(["%s"] * len(pks)),

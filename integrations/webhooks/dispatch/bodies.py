@@ -10,6 +10,7 @@ from typing import Any
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from integrations.models import WebhookMessage
+from integrations.webhooks.dispatch.arrays import numbers
 from integrations.webhooks.dispatch.records import Message
 
 # Bytes of bodies that are remembered for the next endpoint.
@@ -50,23 +51,41 @@ class Bodies:
 
 
 def _read(pks: list[int], connection: BaseDatabaseWrapper) -> list[tuple[int, Message]]:
-    quote = connection.ops.quote_name
-    table = quote(WebhookMessage._meta.db_table)
+    table = connection.ops.quote_name(WebhookMessage._meta.db_table)
     if connection.vendor == "postgresql":
-        where, params = "id = ANY(%s)", [pks]
-    else:
-        where, params = f"id IN ({', '.join(['%s'] * len(pks))})", pks
-    sql = f"SELECT id, event_id, event_type, occurred_at, body FROM {table} WHERE {where}"  # noqa: S608
+        return _read_on_postgresql(pks, table, connection)
+    marks = ", ".join(["%s"] * len(pks))
+    sql = f"SELECT id, event_id, event_type, occurred_at, body FROM {table} WHERE id IN ({marks})"  # noqa: S608
     with connection.cursor() as cursor:
-        cursor.execute(sql, params)
-        return [(row[0], _message(*row[1:])) for row in cursor.fetchall()]
+        cursor.execute(sql, pks)
+        return [
+            (pk, Message(f"msg_{event_id}", event_type, as_utc(occurred_at), _bytes(body)))
+            for pk, event_id, event_type, occurred_at, body in cursor.fetchall()
+        ]
 
 
-def _message(event_id: Any, event_type: str, occurred_at: Any, body: Any) -> Message:
-    hexadecimal = event_id if isinstance(event_id, str) else event_id.hex
-    return Message(
-        f"msg_{hexadecimal}", event_type, as_utc(occurred_at), None if body is None else bytes(body)
+def _read_on_postgresql(
+    pks: list[int], table: str, connection: BaseDatabaseWrapper
+) -> list[tuple[int, Message]]:
+    """The driver's binary form of bytes, and instants as numbers: both are half the work."""
+    from psycopg import Cursor  # only where this database is used
+
+    sql = (
+        "SELECT id, 'msg_' || replace(event_id::text, '-', ''), event_type, "  # noqa: S608
+        f"EXTRACT(EPOCH FROM occurred_at)::float8, body FROM {table} WHERE id = ANY(%s::bigint[])"
     )
+    connection.ensure_connection()
+    # Outside its wrapper, so the wrapper would not hear of a broken connection.
+    with connection.wrap_database_errors, Cursor(connection.connection) as cursor:
+        cursor.execute(sql, [numbers(pks)], binary=True)
+        return [
+            (pk, Message(message_id, event_type, datetime.fromtimestamp(at, UTC), _bytes(body)))
+            for pk, message_id, event_type, at, body in cursor.fetchall()
+        ]
+
+
+def _bytes(body: Any) -> bytes | None:
+    return body if body is None or isinstance(body, bytes) else bytes(body)
 
 
 def as_utc(value: Any) -> datetime:

@@ -8,20 +8,26 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.db import Error as DatabaseError
 from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from integrations import work
 from integrations.models import WebhookEndpoint, WebhookEvent, WebhookLane
-from integrations.webhooks.dispatch.bodies import Bodies, as_utc
+from integrations.webhooks.dispatch.bodies import Bodies
 from integrations.webhooks.dispatch.records import Delivery
 from integrations.work.claim import Taken, claim_picked, locked_suffix, new_token
 from integrations.work.lanes import claim_lanes, lane_names, renew_lanes
 
-COLUMNS = ("id", "endpoint_id", "message_id", "attempts", "is_manual", "created_at")
+COLUMNS = ("id", "endpoint_id", "message_id", "attempts", "is_manual")
+_CREATED = {
+    "postgresql": "EXTRACT(EPOCH FROM created_at)::float8",
+    "sqlite": "(julianday(created_at) - 2440587.5) * 86400.0",
+}
 
 # Whoever makes an endpoint need not know of lanes; this looks for new ones so often, in seconds.
 MAKING_SECONDS = 1.0
+RETRY_SECONDS = 0.5
 _SENDABLE = (
     "AND ({lanes}.open_until IS NULL OR {lanes}.open_until <= {now}) "
     "AND ({lanes}.next_send_at IS NULL OR {lanes}.next_send_at <= {now}) "
@@ -138,15 +144,21 @@ class Intake:
         return self._deliveries(taken)
 
     def _claim(self, picked: str, params: list[Any], token: str) -> Taken:
-        return claim_picked(self.queue, picked, params, columns=COLUMNS, token=token)
+        columns = (*COLUMNS, _CREATED[self.connection.vendor])
+        return claim_picked(self.queue, picked, params, columns=columns, token=token)
 
     def _deliveries(self, taken: Sequence[Taken]) -> list[Delivery]:
-        messages = self._bodies.fetch(
-            {row[2] for claim in taken for row in claim.rows}, self.connection
-        )
+        wanted = {row[2] for claim in taken for row in claim.rows}
+        try:
+            messages = self._bodies.fetch(wanted, self.connection)
+        except DatabaseError:
+            # The claim is committed: without this they would wait for the end of their lease.
+            self.connection.close_if_unusable_or_obsolete()
+            time.sleep(RETRY_SECONDS)
+            messages = self._bodies.fetch(wanted, self.connection)
         return [
             Delivery(
-                pk, lane, attempts, bool(manual), as_utc(made), messages.get(message),
+                pk, lane, attempts, bool(manual), made, messages.get(message),
                 claim.token, claim.lease_end,
             )
             for claim in taken

@@ -29,7 +29,10 @@ class Message:
 
 
 class Delivery:
-    """A claimed row: ours, by `token`, until `lease_end` of `time.monotonic()`."""
+    """A claimed row: ours, by `token`, until `lease_end` of `time.monotonic()`.
+
+    `created_at` is Unix time.
+    """
 
     __slots__ = (
         "attempts", "created_at", "endpoint_id", "id", "is_manual", "lease_end", "message",
@@ -42,7 +45,7 @@ class Delivery:
         endpoint_id: int,
         attempts: int,
         is_manual: bool,
-        created_at: datetime,
+        created_at: float,
         message: Message | None,
         token: str,
         lease_end: float,
@@ -83,7 +86,7 @@ class Result:
     def latency(self) -> float:
         """Seconds from publishing to the end of the try."""
         end = self.started_at + self.duration_ms / 1000
-        return max(0.0, end - self.delivery.created_at.timestamp())
+        return max(0.0, end - self.delivery.created_at)
 
 
 @dataclass(slots=True)

@@ -36,8 +36,9 @@ class Sender:
         self.failed: list[tuple[Track, Result]] = []
 
     def has_time(self, track: Track, delivery: Delivery, now: float) -> bool:
-        """Whether the claim covers a whole request."""
-        return now + track.plan.timeout + SLACK_SECONDS < delivery.lease_end
+        """Whether the claim covers a whole request; where order counts, the lane's lease too."""
+        end = min(delivery.lease_end, track.lease_end) if track.is_ordered else delivery.lease_end
+        return now + track.plan.timeout + SLACK_SECONDS < end
 
     def send(self, track: Track, delivery: Delivery) -> bool:
         """Begin the request; False where its access token is still being fetched."""

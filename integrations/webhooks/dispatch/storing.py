@@ -23,6 +23,7 @@ from integrations.models import (
 )
 from integrations.webhooks.classify import Fate
 from integrations.webhooks.condition import Tally, note_all
+from integrations.webhooks.dispatch import arrays
 from integrations.webhooks.dispatch.records import Batch, LaneChange, Result, Score
 from integrations.work import WorkState, later, safe_error
 from integrations.work.clock import now_sql
@@ -129,18 +130,29 @@ def _delivered_at(result: Result) -> float | None:
 
 def _store_on_postgresql(results: Sequence[Result], connection: BaseDatabaseWrapper) -> None:
     now = time.monotonic()
-    rows = [
-        (
-            r.delivery.id, r.delivery.token, *_STATES[r.verdict.fate], _delay(r, now),
-            r.verdict.error, _delivered_at(r), r.delivery.endpoint_id, r.delivery.attempts + 1,
-            _trigger(r), r.outcome, r.started_at, r.duration_ms, r.status, r.error,
-            r.request_headers, r.response_headers, r.response_body, r.received,
-        )
-        for r in results
-    ]  # fmt: skip
-    sql = _ON_POSTGRESQL.format(**_names(connection))
+    columns = [
+        arrays.numbers([r.delivery.id for r in results]),
+        arrays.words([r.delivery.token for r in results]),
+        arrays.words([_STATES[r.verdict.fate][0] for r in results]),
+        arrays.words([_STATES[r.verdict.fate][1] for r in results]),
+        arrays.numbers([_delay(r, now) for r in results]),
+        arrays.texts([r.verdict.error for r in results]),
+        arrays.numbers([_delivered_at(r) for r in results]),
+        arrays.numbers([r.delivery.endpoint_id for r in results]),
+        arrays.numbers([r.delivery.attempts + 1 for r in results]),
+        arrays.words([_trigger(r) for r in results]),
+        arrays.words([r.outcome for r in results]),
+        arrays.numbers([r.started_at for r in results]),
+        arrays.numbers([r.duration_ms for r in results]),
+        arrays.numbers([r.status for r in results]),
+        arrays.texts([r.error for r in results]),
+        arrays.texts([r.request_headers for r in results]),
+        arrays.texts([r.response_headers for r in results]),
+        arrays.texts([r.response_body for r in results]),
+        arrays.numbers([r.received for r in results]),
+    ]
     with connection.cursor() as cursor:
-        cursor.execute(sql, [list(column) for column in zip(*rows, strict=True)])
+        cursor.execute(_ON_POSTGRESQL.format(**_names(connection)), columns)
 
 
 def _store_on_sqlite(results: Sequence[Result], connection: BaseDatabaseWrapper) -> None:

@@ -101,7 +101,9 @@ class Supply:
         room = self.hold.room
         wishes = []
         for track in self.hold.hungry:
-            is_able = track.plan is not None and not (track.is_leaving or track.is_claiming)
+            # A lane whose lease ran out while the database was away may be another's by now.
+            is_ours = track.is_planned and track.lease_end > now
+            is_able = is_ours and not (track.is_leaving or track.is_claiming)
             many = track.wanted(now, room) if is_able else 0
             if many:
                 track.is_claiming = True

@@ -75,13 +75,15 @@ class Health:
 class Track:
     """One endpoint's lane in the hands of this dispatcher."""
 
+    plan: EndpointPlan
+
     def __init__(self, endpoint_id: int, token: str, lease_end: float, now: float) -> None:
         self.endpoint_id = endpoint_id
         self.token = token
+        self.is_planned = False
         self.lease_end = lease_end
         self.held_since = now
         self.health = Health()
-        self.plan: EndpointPlan | None = None
         self.updated_at: datetime | None = None
         self.is_ordered = False
         self.max_concurrency = 1
@@ -117,7 +119,7 @@ class Track:
 
     def configure(self, endpoint: WebhookEndpoint, plan: EndpointPlan) -> None:
         """Take over what the endpoint says now."""
-        self.plan = plan
+        self.plan, self.is_planned = plan, True
         self.updated_at = endpoint.updated_at
         self.is_ordered = endpoint.is_ordered
         self.max_concurrency = endpoint.max_concurrency
