@@ -64,7 +64,7 @@ def test_dispatchers_side_by_side_send_nothing_twice(install: Install, tmp_path:
         # A lease that no process loses because the machine is busy.
         options = webhooks.environment(receiver, lease_seconds=60)
         install(**options).start(*names)
-        with webhooks.Flow(types, count=events, per_second=events / 5) as flow:
+        with webhooks.Flow(types, count=events, per_second=events / 2) as flow:
             pass
         webhooks.wait_for_all(receiver, events, seconds=120)
         assert webhooks.repeats(receiver, flow.message_ids) == 0
@@ -91,7 +91,8 @@ def test_an_endpoint_that_hangs_with_a_backlog_holds_up_nobody(
 
 
 @pytest.mark.skipif(
-    os.environ.get("CI_STACK") == "embedded" and not IS_FULL, reason="it waits for leases to end"
+    bool(os.environ.get("CI_STACK")) and not IS_FULL,
+    reason="it waits for leases to end; tests/webhooks takes a claim away at once",
 )
 def test_a_dispatcher_that_stood_still_past_its_lease_undoes_nothing(
     install: Install, tmp_path: Path

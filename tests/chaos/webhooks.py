@@ -22,7 +22,7 @@ LEASE_SECONDS = 9.0
 TIMEOUT_SECONDS = 3
 # What one dispatcher has under way at most, and has heard of but not stored yet: one batch that is
 # being stored, one that is being gathered.
-HANDLES = 40
+HANDLES = 32
 NOT_STORED = 2 * BATCH
 # Of one transaction: as many as a busy page of an ERP tells at once.
 TOLD_AT_ONCE = 10
