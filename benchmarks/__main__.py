@@ -20,6 +20,10 @@ from benchmarks import (
     statement,
     stk_peers,
     stk_push,
+    webhook_drain,
+    webhook_fairness,
+    webhook_memory,
+    webhook_pending,
     work_queue,
 )
 from benchmarks.figures import Figure, print_table
@@ -33,6 +37,10 @@ SCRIPTS = (
     callbacks,
     work_queue,
     backlog,
+    webhook_drain,
+    webhook_pending,
+    webhook_memory,
+    webhook_fairness,
     health,
     payout_file,
     rotation,

@@ -71,10 +71,10 @@ class _Leg:
 
     def rate(self) -> float:
         """Answers a second at saturation."""
-        before, database_before = self._web.cpu_seconds(), _database_cpu()
+        before, database_before = self._web.cpu_seconds(), database_cpu()
         answers = self.burst(SECONDS)
         self.cpu.append((self._web.cpu_seconds() - before) / answers.whole)
-        self.database_cpu.append((_database_cpu() - database_before) / answers.whole)
+        self.database_cpu.append((database_cpu() - database_before) / answers.whole)
         return answers.rate
 
     def calm(self, rate: float) -> Callable[[], float]:
@@ -96,10 +96,15 @@ class _Leg:
         return ratio, middle, end
 
 
-def _database_cpu() -> float:
-    """CPU so far of the database's processes that serve this run; 0 where it is on another host."""
+def database_cpu() -> float:
+    """CPU so far of the database's processes that serve this run.
+
+    0 where it is on another host, and for SQLite, which is part of the process.
+    """
     from django.db import connection
 
+    if connection.vendor != "postgresql":
+        return 0.0
     with connection.cursor() as cursor:
         cursor.execute("SELECT pid FROM pg_stat_activity WHERE datname = current_database()")
         pids = [pid for (pid,) in cursor.fetchall()]

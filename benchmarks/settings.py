@@ -37,7 +37,9 @@ CYPHER_KEY = os.environ["BENCH_CYPHER_KEY"]
 CELERY_BROKER_URL = ""  # no ring may reach somebody's workers
 PUBLIC_BASE_URL = "https://erp.example.ke"  # only written into requests, never called
 ALLOWED_HOSTS = ["127.0.0.1"]
-OUTBOUND_ALLOWED_HOSTS = [os.environ.get("BENCH_SANDBOX", "127.0.0.1:9")]
+OUTBOUND_ALLOWED_HOSTS = [
+    os.environ.get(name, "127.0.0.1:9") for name in ("BENCH_SANDBOX", "BENCH_RECEIVER")
+]
 # The default of ten calls a second would be what is measured.
 INTEGRATIONS_RATE_LIMITS = {"mpesa": (1e6, 1e6)}
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-MODULES = ("solo", "constance", "django_daraja", "django_mpesa")
+MODULES = ("solo", "constance", "django_daraja", "django_mpesa", "django_webhook")
 
 
 def are_installed() -> bool:

@@ -26,3 +26,13 @@ class MpesaTransaction(AbstractMpesaTransaction):
 
 class MpesaCallbackLog(AbstractMpesaCallbackLog):
     """mainfinity's inbox; named in its settings, not used here."""
+
+
+class Invoice(models.Model):
+    """What django-webhook tells of: a row whose event is a kilobyte."""
+
+    number = models.CharField(max_length=20)
+    note = models.TextField()
+
+    def __str__(self) -> str:
+        return self.number

@@ -7,7 +7,7 @@ from typing import Any
 
 from benchmarks.values import FIELDS
 
-APPS = ["solo", "django_daraja", "django_mpesa", "benchmarks.peers"]
+APPS = ["solo", "django_daraja", "django_mpesa", "django_webhook", "benchmarks.peers"]
 # Its migrations speak to Redis, so it is no app where there is none.
 NEEDS_REDIS = "constance"
 CALLBACK_URL = f"{FIELDS['callback_base_url']}/payments/result/"
@@ -17,7 +17,12 @@ def add_to(settings: dict[str, Any]) -> None:
     """Set the peers up in a settings module's namespace."""
     settings["INSTALLED_APPS"] += APPS
     settings.update(_daraja(), MPESA=_mainfinity())
+    # Its own defaults store every event, as ours do.
+    settings["DJANGO_WEBHOOK"] = {"MODELS": ["peers.Invoice"]}
     if settings["REDIS_URL"]:
+        # Made before the apps are: django-webhook's tasks join the application that there is.
+        from benchmarks.peers import celery_app  # noqa: F401
+
         settings["INSTALLED_APPS"].append(NEEDS_REDIS)
         settings["CACHES"]["solo"] = _solo_cache()
         settings.update(_config())

@@ -62,6 +62,8 @@ class LocalStack:
     children: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     web_url: str = ""
     sandbox_url: str = ""
+    # host:port to which webhooks may be sent; nothing listens there yet.
+    receiver_place: str = field(default_factory=lambda: f"127.0.0.1:{free_port()}")
 
     def manage(self, *arguments: str) -> None:
         """Run a management command to its end; raises StackError with its output."""
@@ -85,7 +87,8 @@ class LocalStack:
         port = free_port()
         self.web_url = f"http://127.0.0.1:{port}"
         self.environment["PUBLIC_BASE_URL"] = self.web_url
-        self.environment["OUTBOUND_ALLOWED_HOSTS"] = self.sandbox_url.removeprefix("http://")
+        allowed = [self.sandbox_url.removeprefix("http://"), self.receiver_place]
+        self.environment["OUTBOUND_ALLOWED_HOSTS"] = ",".join(allowed)
         gunicorn = ["-m", "gunicorn", "bengoerp.wsgi", "--bind", f"127.0.0.1:{port}"]
         self._spawn("web", [*gunicorn, "--threads", "4", "--no-control-socket"])
         self._spawn("worker", ["manage.py", "worker"])

@@ -49,6 +49,7 @@ def test_the_demo_tells_the_whole_story_and_exits_zero(tmp_path: Path) -> None:
     assert re.search(r"failed +The payer typed a wrong PIN\.", told)
     assert re.search(r"awaiting_approval +KES 1,500 to 254733000002\.", told)
     assert re.search(r"succeeded +Paid out, receipt [A-Z0-9]{10}\.", told)
+    assert told.count("signature genuine") == 3
     assert re.search(r"mpesa +healthy +Connected to", told)
     # What the README shows is what is printed now, but for what differs from run to run.
     shown = re.search(r"demo-output: begin -->\n```text\n(.*?)```", README.read_text(), re.DOTALL)

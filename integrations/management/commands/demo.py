@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from argparse import ArgumentParser
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from integrations.models import (
     Payment,
 )
 from integrations.payments.mpesa_payment import MpesaPaymentService
+from integrations.sandbox.hook_listener import HookListener, listening
 from integrations.sandbox.stack import (
     PROJECT,
     LocalStack,
@@ -32,10 +34,13 @@ from integrations.sandbox.stack import (
     running,
 )
 from integrations.sandbox.visitor import Visitor, wait_until, wait_until_final
+from integrations.webhooks.endpoints import create_endpoint
 
 ADMIN = "admin"
 # Amounts at which the sandbox plays a certain phone (docs/reference/sandbox.md).
 WRONG_PIN_AMOUNT = 2001
+# What the webhook endpoint gets, and how many of the story's payments are paid.
+PAID, PAYMENTS = "payment.succeeded", 3
 
 
 class Command(BaseCommand):
@@ -49,7 +54,9 @@ class Command(BaseCommand):
         """Declare the options."""
         parser.add_argument("--stay", action="store_true", help="keep running until Ctrl-C")
         # The second half runs in a child, whose settings name the throw-away installation.
-        parser.add_argument("--story", nargs=2, metavar=("WEB", "SANDBOX"), help="internal")
+        parser.add_argument(
+            "--story", nargs=3, metavar=("WEB", "SANDBOX", "RECEIVER"), help="internal"
+        )
 
     def handle(self, *_args: Any, **options: Any) -> None:
         """Run it; raises CommandError (exit 1) when any step fails."""
@@ -106,14 +113,17 @@ class Command(BaseCommand):
                 self._say("\nStopping…")
 
     def _run_story(self, stack: LocalStack, *more: str) -> None:
-        arguments = ["manage.py", "demo", "--story", stack.web_url, stack.sandbox_url, *more]
+        places = [stack.web_url, stack.sandbox_url, stack.receiver_place]
+        arguments = ["manage.py", "demo", "--story", *places, *more]
         done = subprocess.run(  # noqa: S603 - our own command line
             [sys.executable, *arguments], cwd=PROJECT, env=stack.environment, check=False
         )
         if done.returncode:
             raise StackError("The demo stopped at the step above.")
 
-    def _tell(self, web_url: str, sandbox_url: str, *, is_setup_only: bool) -> None:
+    def _tell(
+        self, web_url: str, sandbox_url: str, receiver_place: str, *, is_setup_only: bool
+    ) -> None:
         password = os.environ["DEMO_PASSWORD"]
         users = get_user_model()._default_manager
         user, _ = users.get_or_create(
@@ -136,26 +146,47 @@ class Command(BaseCommand):
             raise StackError("The connection test failed.")
         visitor.register_c2b(path)
         if not is_setup_only:
-            self._take(visitor)
+            with listening(receiver_place) as listener:
+                self._register(listener)
+                self._take(visitor, listener)
 
-    def _take(self, visitor: Visitor) -> None:
-        self._say("4. Asking 0712 345 678 for KES 1,000, as ERP code does:")
+    def _register(self, listener: HookListener) -> None:
+        self._say("4. Giving another system a webhook endpoint, for every paid payment:")
+        created = create_endpoint(
+            {"name": "Demo", "url": listener.url, "event_types": [PAID]}, actor=None
+        )
+        listener.secret = created.secret
+        self._say(f"   {listener.url}   with a secret that is shown this once")
+
+    def _take(self, visitor: Visitor, listener: HookListener) -> None:
+        self._say("5. Asking 0712 345 678 for KES 1,000, as ERP code does:")
         self._say('   MpesaPaymentService.initiate_stk_push("0712345678", 1000, "INV001")')
         self._timeline(self._push("0712345678", 1000, "INV001"), expected="succeeded")
-        self._say("5. The same with a payer who mistypes the PIN:")
+        self._say("6. The same with a payer who mistypes the PIN:")
         refused = self._push("0723456789", WRONG_PIN_AMOUNT, "INV002")
         self._timeline(refused, expected="failed")
-        self._say("6. A customer pays KES 2,500 by himself, for an order that is expected:")
+        self._say("7. A customer pays KES 2,500 by himself, for an order that is expected:")
         self._timeline(self._receive("0722000001", 2500, "ORDER-7"), expected="succeeded")
-        self._say("7. Paying KES 1,500 to 0733 000 002, which a second person has to approve:")
+        self._say("8. Paying KES 1,500 to 0733 000 002, which a second person has to approve:")
         self._say('   MpesaPaymentService.pay_out("0733000002", 1500, "SUP-31")')
         self._timeline(self._pay_out(visitor, "0733000002", 1500, "SUP-31"), expected="succeeded")
-        self._say("8. Health, as the API answers it:")
+        self._say("9. What the other system received, checked with its secret (Standard Webhooks):")
+        self._received(listener)
+        self._say("10. Health, as the API answers it:")
         answer = visitor.health()
         for slug, status in answer["integrations"].items():
             self._say(f"   {slug:<13} {status['status']:<15} {status['message']}")
         if not answer["integrations"]["mpesa"]["connected"]:
             raise StackError("Health says that M-Pesa is not connected.")
+
+    def _received(self, listener: HookListener) -> None:
+        events = wait_until(lambda: list(listener.received), lambda found: len(found) >= PAYMENTS)
+        for event in events:
+            verdict = "signature genuine" if event.is_genuine else "FORGED"
+            payment = f"KES {Decimal(event.data['amount']):,.0f}, receipt {event.data['receipt']}"
+            self._say(f"     {event.event_type:<17} {payment:<31} {verdict}")
+        if len(events) != PAYMENTS or not all(event.is_genuine for event in events):
+            raise StackError("The webhooks are not those that were expected.")
 
     def _receive(self, phone: str, amount: int, reference: str) -> Payment:
         expected, message, data = MpesaPaymentService.expect_payment(reference, amount)
