@@ -66,7 +66,6 @@ PUBLIC_BASE_URL: str = env.str("PUBLIC_BASE_URL", default="").rstrip("/")
 TRUSTED_PROXIES: list[str] = env.list("TRUSTED_PROXIES", default=[])
 OUTBOUND_ALLOWED_HOSTS: list[str] = env.list("OUTBOUND_ALLOWED_HOSTS", default=[])
 OUTBOUND_PROXY: str = env.str("OUTBOUND_PROXY", default="")
-INTEGRATIONS_WEBHOOK_CA_FILE: str = env.str("INTEGRATIONS_WEBHOOK_CA_FILE", default="")
 # Calls per second and burst by provider, as JSON: {"mpesa": [10, 20]}.
 INTEGRATIONS_RATE_LIMITS: dict[str, Any] = env.json("INTEGRATIONS_RATE_LIMITS", default={})
 # The model that holds the database's encryption key; a host ERP may name its own.
@@ -110,7 +109,6 @@ INTEGRATIONS_C2B_VALIDATOR_SECONDS: float = env.float(
     "INTEGRATIONS_C2B_VALIDATOR_SECONDS", default=3.0
 )
 INTEGRATIONS_EVENT_MAX_BYTES: int = env.int("INTEGRATIONS_EVENT_MAX_BYTES", default=262144)
-INTEGRATIONS_WEBHOOK_CA_FILE: str = env.str("INTEGRATIONS_WEBHOOK_CA_FILE", default="")
 INTEGRATIONS_WEBHOOK_HANDLES: int = env.int("INTEGRATIONS_WEBHOOK_HANDLES", default=256)
 INTEGRATIONS_WEBHOOK_LEASE_SECONDS: float = env.float(
     "INTEGRATIONS_WEBHOOK_LEASE_SECONDS", default=60.0
