@@ -73,8 +73,13 @@ class WebhookEvent(LeasedWork):
 
     STARTS_OVER = {"status": DeliveryStatus.PENDING, "is_manual": False}
 
-    endpoint = models.ForeignKey(WebhookEndpoint, on_delete=models.CASCADE, related_name="events")
-    message = models.ForeignKey(WebhookMessage, on_delete=models.CASCADE, related_name="deliveries")
+    # Their indexes are those of Meta: each one more is written to at every step of a delivery.
+    endpoint = models.ForeignKey(
+        WebhookEndpoint, on_delete=models.CASCADE, related_name="events", db_index=False
+    )
+    message = models.ForeignKey(
+        WebhookMessage, on_delete=models.CASCADE, related_name="deliveries", db_index=False
+    )
     event_type = models.CharField(max_length=100)
     status = models.CharField(
         max_length=20, choices=DeliveryStatus.choices, default=DeliveryStatus.PENDING

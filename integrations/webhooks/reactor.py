@@ -17,6 +17,9 @@ from integrations.webhooks.handles import Handle
 _IN, _OUT, _BAD = select.POLLIN, select.POLLOUT, select.POLLERR | select.POLLHUP
 _IS_EPOLL = hasattr(select, "epoll")
 _PER_ROUND = 1000
+# Sockets that are served before the caller gets its turn: answers come to it in a stream, so that
+# it can store some while others are under way.
+_SOCKETS = 32
 
 
 class Reactor:
@@ -58,7 +61,7 @@ class Reactor:
         """
         now = time.monotonic()
         wait = max(min(seconds, seconds if self._due is None else self._due - now), 0.0)
-        for fd, events in self._poller.poll(wait if _IS_EPOLL else wait * 1000):
+        for fd, events in self._ready(wait):
             if fd == self._bell:
                 self._hush()
                 continue
@@ -70,6 +73,11 @@ class Reactor:
             self._due = None
             self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
         return self._reap()
+
+    def _ready(self, wait: float) -> list[tuple[int, int]]:
+        if _IS_EPOLL:
+            return list(self._poller.poll(wait, _SOCKETS))
+        return list(self._poller.poll(wait * 1000))
 
     def _hush(self) -> None:
         with suppress(OSError):

@@ -13,7 +13,7 @@ from django.db import connections, transaction
 
 from integrations.events import publish
 from integrations.models import WebhookEndpoint, WebhookEvent, WebhookLane
-from integrations.webhooks.dispatch.ledger import BATCH
+from integrations.webhooks.dispatch.ledger import MOST_UNSTORED
 from tests.chaos.receiver import Receiver
 from tests.conftest import wait_until
 
@@ -23,7 +23,7 @@ TIMEOUT_SECONDS = 3
 # What one dispatcher has under way at most, and has heard of but not stored yet: one batch that is
 # being stored, one that is being gathered.
 HANDLES = 32
-NOT_STORED = 2 * BATCH
+NOT_STORED = MOST_UNSTORED
 # Of one transaction: as many as a busy page of an ERP tells at once.
 TOLD_AT_ONCE = 10
 _numbers = counted(1)

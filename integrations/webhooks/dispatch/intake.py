@@ -9,12 +9,12 @@ from datetime import datetime
 from typing import Any
 
 from django.db import Error as DatabaseError
-from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from integrations import work
 from integrations.models import WebhookEndpoint, WebhookEvent, WebhookLane
 from integrations.webhooks.dispatch.bodies import Bodies
+from integrations.webhooks.dispatch.commit import repeatable
 from integrations.webhooks.dispatch.records import Delivery
 from integrations.work.claim import Taken, claim_picked, locked_suffix, new_token
 from integrations.work.lanes import claim_lanes, lane_names, renew_lanes
@@ -128,7 +128,7 @@ class Intake:
         plain = [wish for wish in wishes if not wish.is_ordered]
         ordered = [wish for wish in wishes if wish.is_ordered]
         # One commit for all.
-        with transaction.atomic(using=self.connection.alias):
+        with repeatable(self.connection):
             if plain and self.connection.vendor == "postgresql":
                 lanes = [wish.endpoint_id for wish in plain]
                 taken.append(self._claim(self._unordered, [lanes, [w.many for w in plain]], token))

@@ -1,4 +1,4 @@
-"""Results on their way into the database: at most one batch being stored, one being gathered."""
+"""Results on their way into the database: a bounded number, so that a crash repeats few."""
 
 from __future__ import annotations
 
@@ -17,8 +17,10 @@ from integrations.webhooks.dispatch.track import Track
 
 logger = logging.getLogger("integrations.webhooks")
 
-# Results that one transaction stores, and how long the first of them waits for company, seconds.
-BATCH = 50
+# Results that are not stored yet, above which no request is begun; half of them make a batch, so
+# that one is gathered while the other is stored. How long the first waits for company, seconds.
+MOST_UNSTORED = 100
+BATCH = MOST_UNSTORED // 2
 WAIT_SECONDS = 0.05
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 # A stopping worker waits no longer for a database that is away, seconds.
@@ -47,7 +49,8 @@ class Ledger:
     @property
     def has_room(self) -> bool:
         """Whether more requests may be begun: their results must not pile up."""
-        return self._storing is None or len(self._gathered.results) < BATCH
+        storing = len(self._storing.results) if self._storing else 0
+        return storing + len(self._gathered.results) < MOST_UNSTORED
 
     def close(self, now: float) -> None:
         """The worker stops: wait for the database only so long."""
@@ -82,9 +85,6 @@ class Ledger:
             self._tell(track, now, is_last=False)
         self._touched.clear()
         batch, self._gathered = self._gathered, Batch()
-        self._gathered.results = batch.results[BATCH:]
-        del batch.results[BATCH:]
-        self._since = now
         if batch:
             self._storing = batch
             self._submit(batch)

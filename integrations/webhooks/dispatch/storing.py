@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from integrations.models import (
@@ -24,6 +23,7 @@ from integrations.models import (
 from integrations.webhooks.classify import Fate
 from integrations.webhooks.condition import Tally, note_all
 from integrations.webhooks.dispatch import arrays
+from integrations.webhooks.dispatch.commit import repeatable
 from integrations.webhooks.dispatch.records import Batch, LaneChange, Result, Score
 from integrations.work import WorkState, later, safe_error
 from integrations.work.clock import now_sql
@@ -73,7 +73,7 @@ _ATTEMPT_ON_SQLITE = (
 
 def store(batch: Batch, connection: BaseDatabaseWrapper) -> None:
     """Store the batch, all or nothing. Raises django.db.Error."""
-    with transaction.atomic(using=connection.alias):
+    with repeatable(connection):
         if batch.results:
             store_results(batch.results, connection)
         if batch.scores:
@@ -86,7 +86,7 @@ def store_bare(batch: Batch, connection: BaseDatabaseWrapper) -> None:
     """Store each result by itself, without what the receiver answered. Raises django.db.Error."""
     for result in batch.results:
         result.response_body, result.response_headers = "", "{}"
-        with transaction.atomic(using=connection.alias):
+        with repeatable(connection):
             store_results([result], connection)
     batch.results.clear()
     store(batch, connection)

@@ -61,6 +61,8 @@ class Turn:
         if self._shift.is_over() or self._supply.failure is not None:
             self._close(now)
         self._clerk.collect()
+        # Before the wait, and after it.
+        self._flush(now)
         self._hold.fire(now)
         self._feed(now)
         self._collect()
@@ -68,6 +70,9 @@ class Turn:
         self._supply.step(now)
         if self._hold.is_idle:
             self._hold.leave_all()
+        self._flush(now)
+
+    def _flush(self, now: float) -> None:
         self._ledger.flush(now, is_quiet=not self._courier.in_flight)
 
     def _is_finished(self) -> bool:
