@@ -16,6 +16,7 @@ from integrations.models import WebhookEndpoint, WebhookEvent, WebhookLane
 from integrations.webhooks.dispatch.bodies import Bodies
 from integrations.webhooks.dispatch.commit import repeatable
 from integrations.webhooks.dispatch.records import Delivery
+from integrations.webhooks.dispatch.track import MOST_WANTED
 from integrations.work.claim import Taken, claim_picked, locked_suffix, new_token
 from integrations.work.lanes import claim_lanes, lane_names, renew_lanes
 
@@ -34,14 +35,17 @@ _SENDABLE = (
     "AND EXISTS (SELECT 1 FROM {endpoints} e WHERE e.id = {lanes}.{lane_pk} "
     "AND e.is_active AND NOT e.is_paused)"
 )
-# A pair may only be compared as a whole: see `lanes._in_lane`.
+# A pair may only be compared as a whole: see `lanes._in_lane`. The inner limit is a number, not a
+# column: one of unknown size PostgreSQL takes for a tenth of the lane, which it then sorts.
 _PICK_POSTGRESQL = """
     SELECT taken.id FROM unnest(%s::bigint[], %s::int[]) AS wanted(lane, many)
     CROSS JOIN LATERAL (
-        SELECT id FROM {rows}
-        WHERE {lane} >= wanted.lane AND ({lane}, next_attempt_at) <= (wanted.lane, {now})
-            AND next_attempt_at IS NOT NULL
-        ORDER BY {lane}, next_attempt_at LIMIT wanted.many FOR UPDATE SKIP LOCKED
+        SELECT id FROM (
+            SELECT id FROM {rows}
+            WHERE {lane} >= wanted.lane AND ({lane}, next_attempt_at) <= (wanted.lane, {now})
+                AND next_attempt_at IS NOT NULL
+            ORDER BY {lane}, next_attempt_at LIMIT {most} FOR UPDATE SKIP LOCKED
+        ) AS due LIMIT wanted.many
     ) AS taken
 """
 _PICK_SQLITE = """
@@ -94,6 +98,7 @@ class Intake:
         names = lane_names(queue, connection)
         names["endpoints"] = connection.ops.quote_name(WebhookEndpoint._meta.db_table)
         names["suffix"] = locked_suffix(connection)
+        names["most"] = str(MOST_WANTED)
         self._sendable = _SENDABLE.format(**names)
         self._ordered = _PICK_ORDERED.format(**names)
         self._unordered = (
