@@ -56,7 +56,9 @@ class HubView(GenericAPIView[Any]):
 
     def get_throttles(self) -> list[BaseThrottle]:
         """The project's, and those of this view."""
-        return [*super().get_throttles(), *(throttle() for throttle in self.costly)]
+        # A method that is not there is refused, which costs nothing.
+        costly = self.costly if self.request.method in self.rights else ()
+        return [*super().get_throttles(), *(throttle() for throttle in costly)]
 
     def get_exception_handler(self) -> Callable[[Exception, dict[str, Any]], Response]:
         """The handler of this package."""

@@ -150,8 +150,15 @@ KEYED = {
             *(f"payout-batches/7/{act}/" for act in ("pause", "resume", "cancel", "retry")),
             *(f"approvals/7/{act}/" for act in ("approve", "reject", "withdraw")),
             "expected-payments/",
+            "webhook-endpoints/", "webhook-events/", "webhook-events/7/deliver/",
+            "webhook-events/replay/", "webhook-replays/7/cancel/",
+            *(
+                f"webhook-endpoints/7/{act}/"
+                for act in ("rotate-secret", "pause", "resume", "enable", "disable")
+            ),
         )
     ),
+    *((method, f"{API}webhook-endpoints/7/") for method in ("PUT", "PATCH", "DELETE")),
 }  # fmt: skip
 
 
