@@ -172,6 +172,8 @@ def _publish_alone() -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_an_edit_of_an_endpoint_keeps_no_publisher_waiting() -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has one writer.")
     endpoint = make_endpoint()
     done = threading.Event()
 
@@ -180,12 +182,11 @@ def test_an_edit_of_an_endpoint_keeps_no_publisher_waiting() -> None:
         done.set()
 
     with transaction.atomic():
-        if connection.vendor == "postgresql":
-            WebhookEndpoint.objects.select_for_update(no_key=True).get(pk=endpoint.pk)
-            WebhookEndpoint.objects.filter(pk=endpoint.pk).update(name="renamed")
+        WebhookEndpoint.objects.select_for_update(no_key=True).get(pk=endpoint.pk)
+        WebhookEndpoint.objects.filter(pk=endpoint.pk).update(name="renamed")
         thread = threading.Thread(target=tell)
         thread.start()
-        assert done.wait(30) or connection.vendor != "postgresql"
+        assert done.wait(30)
     thread.join(30)
     assert WebhookEvent.objects.count() == 1
 
