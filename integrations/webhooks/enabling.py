@@ -17,10 +17,10 @@ from integrations.work import ring
 def enable(endpoint: WebhookEndpoint) -> bool:
     """Switch it on, with a new start; False where it is on already. `endpoint` is reread.
 
-    What it did before no longer counts against it, its breaker gives it a try at once, and for INTEGRATIONS_WEBHOOK_COOL_DOWN_HOURS
-    failing does not switch it off (410 Gone does). Its first success is told as
-    `webhook.endpoint.recovered` where the hub had switched it off or warned of it. Audited for
-    whoever acts.
+    What it did before no longer counts against it, its breaker gives it a try at once, and for
+    INTEGRATIONS_WEBHOOK_COOL_DOWN_HOURS failing does not switch it off (410 Gone does). Its first
+    success is told as `webhook.endpoint.recovered` where the hub had switched it off or warned of
+    it. Audited for whoever acts.
     """
     with transaction.atomic():
         # The lane after the endpoint, and only of one that is off: who notes how an endpoint

@@ -10,7 +10,7 @@ from email.utils import formatdate
 from typing import Any
 
 import pytest
-from django.db import DataError
+from django.db import DataError, OperationalError
 from django.utils import timezone
 from standardwebhooks import Webhook
 
@@ -423,17 +423,20 @@ def test_an_endpoint_that_breaks_the_hub_holds_up_no_other(
     assert WebhookLane.objects.get(pk=bad.pk).last_error
 
 
+@pytest.mark.parametrize("error", [DataError, TypeError])
 def test_a_result_that_the_database_refuses_takes_no_other_with_it(
-    shop: LoopbackServer, monkeypatch: pytest.MonkeyPatch
+    shop: LoopbackServer, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
 ) -> None:
     endpoint_at(shop)
     publish_many(4)
     bad = WebhookEvent.objects.order_by("pk")[1]
-    sound = storing.store_results
+    sound, away = storing.store_results, [OperationalError("away")]
 
     def store(results: Any, connection: Any) -> None:
         if bad.pk in [result.delivery.id for result in results]:
-            raise DataError("value too long")
+            raise error("value too long")
+        if away and len(results) == 1:
+            raise away.pop()
         sound(results, connection)
 
     monkeypatch.setattr(storing, "store_results", store)

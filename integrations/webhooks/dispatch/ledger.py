@@ -106,10 +106,8 @@ class Ledger:
 
     def _submit(self, batch: Batch) -> None:
         self._retry_at = None
-        connection = self._clerk.connection
-        self._clerk.do(
-            lambda: store(batch, connection), lambda _, error: self._stored(batch, error)
-        )
+        job, connection = store_bare if batch.is_bare else store, self._clerk.connection
+        self._clerk.do(lambda: job(batch, connection), lambda _, error: self._stored(batch, error))
 
     def _stored(self, batch: Batch, error: Exception | None) -> None:
         if error is None:
@@ -121,11 +119,8 @@ class Ledger:
         elif not batch.is_bare:
             # Something in it is refused: what is not needed is left out, row by row.
             logger.error("Webhooks: a batch was refused: %s", work.safe_error(error))
-            self._clerk.do(
-                lambda: store_bare(batch, self._clerk.connection),
-                lambda _, error: self._stored(batch, error),
-            )
             batch.is_bare = True
+            self._submit(batch)
         else:
             self._drop(batch, error)
 

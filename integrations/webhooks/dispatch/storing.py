@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from django.db import Error as DatabaseError
 from django.db import InterfaceError, OperationalError
 from django.db.backends.base.base import BaseDatabaseWrapper
 
@@ -101,7 +100,7 @@ def store_bare(batch: Batch, connection: BaseDatabaseWrapper) -> None:
                 store_results([result], connection)
         except (OperationalError, InterfaceError):
             raise
-        except DatabaseError as error:
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with this one
             logger.error(
                 "Webhooks: the result of delivery %s was refused: %s",
                 result.delivery.id,
