@@ -314,6 +314,22 @@ def test_a_new_endpoint_is_served_though_others_are_always_due(settings: Any) ->
     assert len(held) == 2
 
 
+def test_what_was_not_sent_keeps_its_place(settings: Any) -> None:
+    intake = Intake(work.get_queue("webhooks"), connection)
+    with receiver(settings) as server:
+        endpoint = endpoint_at(server)
+        publish_many(3)
+    first, tried, young = WebhookEvent.objects.order_by("pk")
+    WebhookEvent.objects.filter(pk=tried.pk).update(attempts=1, next_attempt_at=work.later(-9))
+    assert intake.take(1)
+    claimed = intake.rows([Wish(endpoint.pk, 2, False)])
+    assert {row.id for row in claimed} == {first.pk, tried.pk}
+    intake.give_back(claimed)
+    in_order = WebhookEvent.objects.filter(work_state="due").order_by("next_attempt_at")
+    assert [row.pk for row in in_order] == [first.pk, young.pk, tried.pk]
+    assert in_order[0].next_attempt_at == first.created_at
+
+
 def test_nothing_is_claimed_while_results_wait_for_the_database(
     settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

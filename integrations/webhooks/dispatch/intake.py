@@ -10,6 +10,7 @@ from typing import Any
 
 from django.db import Error as DatabaseError
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import Case, F, When
 
 from integrations import work
 from integrations.models import WebhookEndpoint, WebhookEvent, WebhookLane
@@ -211,7 +212,12 @@ class Intake:
         return set(known) - set(found), fresh
 
     def give_back(self, rows: Sequence[Delivery]) -> None:
-        """Make rows due that were not sent, as if they had never been claimed."""
+        """Make rows due that were not sent, as if they had never been claimed.
+
+        The claim overwrote since when each was due: of one that was never tried its creation
+        tells, and it keeps its place before younger ones; any other is due now.
+        """
+        was_due = Case(When(attempts=0, then=F("created_at")), default=work.later(0))
         tokens: dict[str, list[int]] = {}
         for row in rows:
             tokens.setdefault(row.token, []).append(row.id)
@@ -219,7 +225,7 @@ class Intake:
             ours = WebhookEvent.objects.filter(pk__in=pks, claim_token=token)
             ours.update(
                 work_state=work.WorkState.DUE,
-                next_attempt_at=work.later(0),
+                next_attempt_at=was_due,
                 lease_until=None,
                 claim_token="",
             )
