@@ -53,8 +53,8 @@ def publish(
     wants it, both at least once.
 
     With `event_id`, publishing the same again stores and sends nothing and answers the first
-    event. `only_endpoint` sends it there, whatever its filter and also while it is off, and
-    nowhere else; `except_endpoint` everywhere but there.
+    event. `only_endpoint` sends it there and nowhere else, whatever its filter; one that is off
+    gets it when it is on again. `except_endpoint` sends it everywhere but there.
 
     Raises InvalidInput, before anything is stored, that names `event_type`, `payload`, `business`
     or `event_id`: the id of an event with other content.

@@ -17,10 +17,10 @@ from integrations.work import ring
 def enable(endpoint: WebhookEndpoint) -> bool:
     """Switch it on, with a new start; False where it is on already. `endpoint` is reread.
 
-    What it did before no longer counts against it, and for INTEGRATIONS_WEBHOOK_COOL_DOWN_HOURS
-    failing does not switch it off (410 Gone does). Its first success is told as
-    `webhook.endpoint.recovered` where the hub had switched it off or warned of it. Audited for
-    whoever acts.
+    What it did before no longer counts against it, its breaker gives it a try at once, and for
+    INTEGRATIONS_WEBHOOK_COOL_DOWN_HOURS failing does not switch it off (410 Gone does). Its first
+    success is told as `webhook.endpoint.recovered` where the hub had switched it off or warned of
+    it. Audited for whoever acts.
     """
     with transaction.atomic():
         # The lane after the endpoint, and only of one that is off: who notes how an endpoint
@@ -38,7 +38,9 @@ def enable(endpoint: WebhookEndpoint) -> bool:
         cool_down = timedelta(hours=hub_settings.webhook_cool_down_hours)
         lane.consecutive_failures, lane.failing_since, lane.warned_at = 0, None, None
         lane.cool_down_until = now + cool_down if was_told else None
-        lane.save(update_fields=COLUMNS)
+        # Somebody repaired it: what waits needs not sit out the breaker's pause.
+        lane.open_until = None
+        lane.save(update_fields=[*COLUMNS, "open_until"])
         endpoint.is_active, endpoint.disabled_at = True, None
         endpoint.disabled_reason = DisabledReason.NONE
         endpoint.save(update_fields=["is_active", "disabled_at", "disabled_reason", "updated_at"])

@@ -16,6 +16,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from integrations import metrics
+from integrations.conf import hub_settings
 from integrations.exceptions import IntegrationError, TransportError
 from integrations.models import (
     AttemptOutcome,
@@ -77,27 +78,41 @@ def _try(event: WebhookEvent) -> Tried:
         prepared = plan.build(event.message, at=time.time())
     except IntegrationError as error:
         return Tried(AttemptOutcome.CONFIGURATION, safe_error(error.message))
-    headers = list(prepared.headers)
-    if plan.needs_token:
-        try:
-            token = _wait_for_token(plan)
-        except IntegrationError as error:
-            return Tried(AttemptOutcome.AUTH, safe_error(error.message))
-        headers.append(f"Authorization: Bearer {token}")
-    return _post(event, plan, prepared, headers)
-
-
-def _wait_for_token(plan: EndpointPlan) -> str:
-    tokens, end = AccessTokens(), time.monotonic() + FETCH_SECONDS
+    if not plan.needs_token:
+        return _post(event, plan, prepared, prepared.headers)
+    tokens = AccessTokens()
     try:
-        while not (token := tokens.get(plan)):
-            if time.monotonic() > end:
-                text = "No access token: the token server did not answer in time."
-                raise TransportError(text, sent=False)
-            time.sleep(0.02)
-        return token
+        return _try_with_token(event, plan, prepared, tokens)
+    except IntegrationError as error:
+        return Tried(AttemptOutcome.AUTH, safe_error(error.message))
     finally:
         tokens.close()
+
+
+def _try_with_token(
+    event: WebhookEvent, plan: EndpointPlan, prepared: Prepared, tokens: AccessTokens
+) -> Tried:
+    """With the token that is held; one that is refused is replaced once, within the same try."""
+    end = time.monotonic() + hub_settings.webhook_lease_seconds
+    token = _wait_for_token(plan, tokens)
+    tried = _post(event, plan, prepared, [*prepared.headers, f"Authorization: Bearer {token}"])
+    if tried.status != 401 or not tokens.refused(plan, token):
+        return tried
+    if time.monotonic() + FETCH_SECONDS + plan.timeout + GRACE > end:
+        # The claim would not cover it.
+        return tried
+    token = _wait_for_token(plan, tokens)
+    return _post(event, plan, prepared, [*prepared.headers, f"Authorization: Bearer {token}"])
+
+
+def _wait_for_token(plan: EndpointPlan, tokens: AccessTokens) -> str:
+    end = time.monotonic() + FETCH_SECONDS
+    while not (token := tokens.get(plan)):
+        if time.monotonic() > end:
+            text = "No access token: the token server did not answer in time."
+            raise TransportError(text, sent=False)
+        time.sleep(0.02)
+    return token
 
 
 def _post(event: WebhookEvent, plan: EndpointPlan, prepared: Prepared, headers: list[str]) -> Tried:

@@ -29,15 +29,16 @@ from integrations.work.queue import Queue, Row
 from integrations.work.shift import ALONE, Shift
 
 # The uncorrelated EXISTS is answered once and makes an idle poll cheap, however many lanes.
-_CLAIM_LANE = """
-WITH picked AS MATERIALIZED (
+_PICK_LANE = """
     SELECT {lanes}.{lane_pk} FROM {lanes}
     WHERE ({lanes}.lease_until IS NULL OR {lanes}.lease_until <= {now})
         AND EXISTS (SELECT 1 FROM {rows} WHERE next_attempt_at <= {now})
         AND {has_due_row}{only}
     ORDER BY {lanes}.last_served_at ASC NULLS FIRST, {lanes}.{lane_pk}
     LIMIT {limit}{suffix}
-)
+"""
+_CLAIM_LANE = """
+WITH picked AS MATERIALIZED ({picked})
 UPDATE {lanes} SET lease_until = {lease_end}, last_served_at = {now}, claim_token = %s
 WHERE {lane_pk} IN (SELECT {lane_pk} FROM picked)
     AND (lease_until IS NULL OR lease_until <= {now})
@@ -105,16 +106,22 @@ def claim_lanes(
     connection = connection_for(queue)
     names = lane_names(queue, connection)
     has_due_row = (_FIRST_IS_DUE if queue.ordered else _ANY_DUE).format(**names)
-    sql = _CLAIM_LANE.format(
+    picked = _PICK_LANE.format(
         **names,
         has_due_row=has_due_row,
         only=f" {only}" if only else "",
         limit=int(limit),
-        lease_end=later_sql(connection, seconds=queue.lease),
         suffix=_suffix(connection, names),
     )
-    token, lease_end = token or new_token(), time.monotonic() + queue.lease
+    lease_end_sql = later_sql(connection, seconds=queue.lease)
+    sql = _CLAIM_LANE.format(**names, picked=picked, lease_end=lease_end_sql)
     with connection.cursor() as cursor:
+        if connection.vendor == "sqlite":
+            # A look takes no lock; an UPDATE does, also where it finds nothing to change.
+            cursor.execute(picked, params)
+            if cursor.fetchone() is None:
+                return []
+        token, lease_end = token or new_token(), time.monotonic() + queue.lease
         cursor.execute(sql, [*params, token])
         return [LaneClaim(pk, token, lease_end) for (pk,) in cursor.fetchall()]
 

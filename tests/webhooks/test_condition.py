@@ -365,6 +365,9 @@ def test_what_the_dispatcher_wrote_is_left_alone(endpoint: WebhookEndpoint, cloc
     WebhookLane.objects.update(**values)
     for tally in (FAILED, WELL, GONE, WELL):
         note(endpoint.pk, tally)
-    enable(endpoint)
     found = lane(endpoint)
     assert {name: getattr(found, name) for name in values} == values
+    # Who switches it on again need not wait for the breaker: one delivery is tried at once.
+    assert enable(endpoint)
+    found = lane(endpoint)
+    assert {name: getattr(found, name) for name in values} == {**values, "open_until": None}

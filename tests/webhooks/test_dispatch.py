@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from email.utils import formatdate
 from typing import Any
 
 import pytest
+from django.db import DataError, OperationalError
 from django.utils import timezone
 from standardwebhooks import Webhook
 
@@ -20,9 +22,14 @@ from integrations.models import (
     WebhookLane,
     WebhookMessage,
 )
-from integrations.webhooks.dispatch import close_desk
+from integrations.outbound.tokens import tokens
+from integrations.webhooks.dispatch import close_desk, storing
+from integrations.webhooks.dispatch.desk import own_desk as own_desk_now
+from integrations.webhooks.dispatch.turn import Turn
+from integrations.webhooks.plan import EndpointPlan
 from tests.hunt.plants import planted
-from tests.outbound.servers import LoopbackServer, answer, drop, in_turn
+from tests.outbound.servers import LoopbackServer, Reply, answer, drop, in_turn
+from tests.webhooks.endpoints import make_endpoint
 from tests.webhooks.receivers import (
     EVENT,
     dispatch,
@@ -56,6 +63,37 @@ def only() -> WebhookEvent:
 def wait_of(row: WebhookEvent) -> float:
     assert row.next_attempt_at is not None
     return (row.next_attempt_at - timezone.now()).total_seconds()
+
+
+def _wants(token: str) -> Reply:
+    """A receiver that takes only this access token."""
+
+    def reply(handler: Any, request: Any) -> None:
+        is_right = request.headers["Authorization"] == f"Bearer {token}"
+        answer(200 if is_right else 401)(handler, request)
+
+    return reply
+
+
+@contextmanager
+def token_server(settings: Any, *names: str) -> Iterator[LoopbackServer]:
+    """Gives out these tokens one after another."""
+    tokens.forget()
+    grants = [
+        answer(body=json.dumps({"access_token": name, "expires_in": 3600}).encode())
+        for name in names
+    ]
+    with receiver(settings, in_turn(*grants)) as server:
+        yield server
+    tokens.forget()
+
+
+def client_of(shop: LoopbackServer, server: LoopbackServer) -> WebhookEndpoint:
+    """An endpoint that wants a token of `server`."""
+    return make_endpoint(
+        url=shop.url("/hook"), auth="oauth2", token_url=server.url("/token"), client_id="hub",
+        client_secret=planted("consumer secret"),
+    )  # fmt: skip
 
 
 def test_an_event_is_delivered_signed_and_its_rows_say_so(shop: LoopbackServer) -> None:
@@ -310,6 +348,118 @@ def test_a_result_that_comes_after_the_claim_was_lost_changes_no_row(settings: A
     assert (row.status, row.attempts, row.claim_token) == ("pending", 7, "somebody-else")
     # The try was made all the same.
     assert WebhookAttempt.objects.count() == 1
+
+
+def test_a_refused_access_token_is_renewed_and_the_delivery_tried_again_at_once(
+    settings: Any,
+) -> None:
+    with receiver(settings, _wants("t2")) as shop, token_server(settings, "t1", "t2") as server:
+        client_of(shop, server)
+        publish_many(1)
+        dispatch()
+        assert [r.headers["Authorization"] for r in shop.requests] == ["Bearer t1", "Bearer t2"]
+    assert (only().status, only().attempts) == ("delivered", 2)
+    rows = WebhookAttempt.objects.order_by("pk")
+    assert [(a.number, a.status_code) for a in rows] == [(1, 401), (2, 200)]
+
+
+def test_an_endpoint_that_refuses_each_token_is_tried_by_the_schedule(settings: Any) -> None:
+    with receiver(settings, answer(401)) as shop, token_server(settings, "t1", "t2") as server:
+        client_of(shop, server)
+        publish_many(1)
+        dispatch()
+        assert [r.headers["Authorization"] for r in shop.requests] == ["Bearer t1", "Bearer t2"]
+    assert (only().status, only().attempts) == ("retrying", 2)
+    assert wait_of(only()) > 200
+
+
+def test_a_try_by_hand_gets_a_new_token_too(settings: Any) -> None:
+    with receiver(settings, _wants("t2")) as shop, token_server(settings, "t1", "t2") as server:
+        client_of(shop, server)
+        publish_many(1)
+        WebhookEvent.objects.update(is_manual=True)
+        dispatch()
+    assert only().status == "delivered"
+
+
+def test_a_delivery_that_breaks_the_hub_holds_up_no_other(
+    shop: LoopbackServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endpoint_at(shop)
+    publish_many(3)
+    bad = WebhookEvent.objects.earliest("pk")
+    sound = EndpointPlan.build
+
+    def build(self: EndpointPlan, message: Any, *, at: float) -> Any:
+        if message.message_id == bad.message.message_id:
+            raise ZeroDivisionError
+        return sound(self, message, at=at)
+
+    monkeypatch.setattr(EndpointPlan, "build", build)
+    dispatch()
+    assert WebhookEvent.objects.filter(status="delivered").count() == 2
+    bad.refresh_from_db()
+    assert (bad.work_state, bad.attempts) == ("dead", 1)
+    assert bad.attempt_rows.get().outcome == "configuration"
+
+
+def test_an_endpoint_that_breaks_the_hub_holds_up_no_other(
+    shop: LoopbackServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad = endpoint_at(shop)
+    endpoint_at(shop)
+    publish_many(2)
+    sound = EndpointPlan.load
+
+    def load(endpoint: WebhookEndpoint) -> EndpointPlan:
+        if endpoint.pk == bad.pk:
+            raise ZeroDivisionError
+        return sound(endpoint)
+
+    monkeypatch.setattr(EndpointPlan, "load", load)
+    dispatch()
+    assert WebhookEvent.objects.filter(status="delivered").count() == 2
+    assert WebhookEvent.objects.filter(endpoint=bad, attempts=0, work_state="due").count() == 2
+    assert WebhookLane.objects.get(pk=bad.pk).last_error
+
+
+@pytest.mark.parametrize("error", [DataError, TypeError])
+def test_a_result_that_the_database_refuses_takes_no_other_with_it(
+    shop: LoopbackServer, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
+) -> None:
+    endpoint_at(shop)
+    publish_many(4)
+    bad = WebhookEvent.objects.order_by("pk")[1]
+    sound, away = storing.store_results, [OperationalError("away")]
+
+    def store(results: Any, connection: Any) -> None:
+        if bad.pk in [result.delivery.id for result in results]:
+            raise error("value too long")
+        if away and len(results) == 1:
+            raise away.pop()
+        sound(results, connection)
+
+    monkeypatch.setattr(storing, "store_results", store)
+    dispatch()
+    assert WebhookEvent.objects.filter(status="delivered").count() == 3
+    assert WebhookAttempt.objects.count() == 3
+    assert WebhookLane.objects.get().lease_until is None
+
+
+def test_a_turn_that_breaks_leaves_nothing_to_the_next(
+    shop: LoopbackServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    endpoint_at(shop)
+    publish_many(3)
+    monkeypatch.setattr(Turn, "_settle", lambda *args: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        dispatch()
+    assert own_desk_now().courier.in_flight == 0
+    monkeypatch.undo()
+    WebhookLane.objects.update(lease_until=work.later(-1))
+    make_due()
+    dispatch()
+    assert WebhookEvent.objects.filter(status="delivered").count() == 3
 
 
 def test_nothing_due_is_no_turn(shop: LoopbackServer) -> None:

@@ -9,11 +9,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from django.db import connections
+from django.db import OperationalError, connection, connections
+from django.test.utils import CaptureQueriesContext
 
 from integrations import work
 from integrations.models import WebhookAttempt, WebhookEndpoint, WebhookEvent, WebhookLane
-from integrations.webhooks.dispatch import close_desk
+from integrations.webhooks.dispatch import close_desk, ledger
+from integrations.webhooks.dispatch.intake import Intake, Wish
 from integrations.webhooks.dispatch.track import FAILURES_TO_OPEN
 from integrations.work.shift import Shift
 from tests.outbound.servers import answer
@@ -283,6 +285,74 @@ def test_two_dispatchers_send_nothing_twice(
         assert len(server.requests) == 300
         assert sum(times.values()) == 300
     assert WebhookAttempt.objects.count() == 300
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="only SQLite has one writer")
+def test_looking_for_work_takes_no_write_lock(settings: Any) -> None:
+    queue = work.get_queue("webhooks")
+    with receiver(settings) as server:
+        endpoint = endpoint_at(server)
+        publish_many(1)
+        dispatch()
+    intake = Intake(queue, connection)
+    with CaptureQueriesContext(connection) as told:
+        assert intake.rows([Wish(endpoint.pk, 5, False), Wish(endpoint.pk, 5, True)]) == []
+        assert intake.take(10) == []
+    assert told.captured_queries
+    assert all(query["sql"].strip().startswith("SELECT") for query in told.captured_queries)
+
+
+def test_a_new_endpoint_is_served_though_others_are_always_due(settings: Any) -> None:
+    with receiver(settings) as server:
+        endpoint_at(server)
+        publish_many(1)
+        dispatch()
+        new = endpoint_at(server)
+        publish_many(1)
+        held = Intake(work.get_queue("webhooks"), connection).take(10)
+    assert new.pk in [lane.endpoint.pk for lane in held]
+    assert len(held) == 2
+
+
+def test_what_was_not_sent_keeps_its_place(settings: Any) -> None:
+    intake = Intake(work.get_queue("webhooks"), connection)
+    with receiver(settings) as server:
+        endpoint = endpoint_at(server)
+        publish_many(3)
+    first, tried, young = WebhookEvent.objects.order_by("pk")
+    WebhookEvent.objects.filter(pk=tried.pk).update(attempts=1, next_attempt_at=work.later(-9))
+    assert intake.take(1)
+    claimed = intake.rows([Wish(endpoint.pk, 2, False)])
+    assert {row.id for row in claimed} == {first.pk, tried.pk}
+    intake.give_back(claimed)
+    in_order = WebhookEvent.objects.filter(work_state="due").order_by("next_attempt_at")
+    assert [row.pk for row in in_order] == [first.pk, young.pk, tried.pk]
+    assert in_order[0].next_attempt_at == first.created_at
+
+
+def test_nothing_is_claimed_while_results_wait_for_the_database(
+    settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sound, refused = ledger.store, []
+
+    def store(batch: Any, connection: Any) -> None:
+        if batch.results and len(refused) < 4:
+            refused.append(len(batch.results))
+            # The outage outlasts the leases.
+            rows = WebhookEvent.objects.filter(endpoint=endpoint, work_state="leased")
+            rows.update(next_attempt_at=work.later(-1))
+            raise OperationalError("away")
+        sound(batch, connection)
+
+    monkeypatch.setattr(ledger, "store", store)
+    with receiver(settings) as quick, receiver(settings, slowly(2)) as slow:
+        endpoint = endpoint_at(quick)
+        endpoint_at(slow)
+        publish_many(1)
+        dispatch()
+        assert len(refused) == 4
+        assert len(quick.requests) == len(slow.requests) == 1
+    assert WebhookEvent.objects.filter(status="delivered").count() == 2
 
 
 def test_a_lease_that_ends_hands_the_lane_and_its_rows_on(settings: Any) -> None:

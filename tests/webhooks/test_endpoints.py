@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.db import connection
+from django.utils import timezone
 
 from integrations.access import Scope
 from integrations.exceptions import InvalidInput
@@ -216,6 +218,17 @@ def test_only_what_is_given_is_changed_and_told() -> None:
     assert (entry.action, entry.fields) == ("webhook_endpoint.updated", ["name"])
     endpoints.update_endpoint(row, {"name": "New"})
     assert AuditEntry.objects.count() == 1
+
+
+def test_another_address_does_not_sit_out_the_breaker_of_the_former() -> None:
+    row = made()
+    later = timezone.now() + timedelta(minutes=9)
+    WebhookLane.objects.update(open_until=later, times_opened=3)
+    endpoints.update_endpoint(row, {"name": "New", "url": URL})
+    assert WebhookLane.objects.get().open_until == later
+    endpoints.update_endpoint(row, {"url": f"{URL}/new"})
+    lane = WebhookLane.objects.get()
+    assert (lane.open_until, lane.times_opened) == (None, 3)
 
 
 def test_a_change_that_is_refused_changes_nothing() -> None:

@@ -19,9 +19,12 @@ from integrations.models import (
     WebhookEvent,
     WebhookLane,
 )
+from integrations.outbound.tokens import tokens
 from integrations.webhooks.trial import describe, send_test
-from tests.outbound.servers import LoopbackServer, answer, drop
+from tests.hunt.plants import planted
+from tests.outbound.servers import LoopbackServer, answer, drop, in_turn
 from tests.webhooks.deliveries import SECRET, make_endpoint
+from tests.webhooks.endpoints import make_endpoint as endpoint_with_host
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -135,6 +138,28 @@ def test_settings_that_can_not_be_sent_with_are_an_outcome_too(
     assert not receiver.requests
     assert attempt.error
     assert "s3cret" not in attempt.error
+
+
+def test_a_refused_access_token_is_replaced_within_the_test(
+    receiver: LoopbackServer, settings: Any
+) -> None:
+    tokens.forget()
+    grants = [answer(body=b'{"access_token": "%s"}' % name) for name in (b"t1", b"t2", b"t3")]
+    server = LoopbackServer(in_turn(*grants))
+    settings.OUTBOUND_ALLOWED_HOSTS = [receiver.place, server.place]
+    receiver.reply = in_turn(answer(401), answer(200), answer(401))
+    endpoint = endpoint_with_host(
+        url=receiver.url("/in"), auth="oauth2", token_url=server.url("/token"), client_id="hub",
+        client_secret=planted("consumer secret"),
+    )  # fmt: skip
+    try:
+        assert send_test(endpoint, actor=None).outcome == "delivered"
+        assert send_test(endpoint, actor=None).status_code == 401
+    finally:
+        server.stop()
+        tokens.forget()
+    used = [request.headers["Authorization"] for request in receiver.requests]
+    assert used == ["Bearer t1", "Bearer t2", "Bearer t2", "Bearer t3"]
 
 
 def test_inside_a_transaction_nothing_is_sent(at: Any, receiver: LoopbackServer) -> None:

@@ -14,7 +14,7 @@ from integrations.webhooks.dispatch.arrays import numbers
 from integrations.webhooks.dispatch.records import Message
 
 # Bytes of bodies that are remembered for the next endpoint.
-REMEMBERED = 16 * 1024 * 1024
+REMEMBERED = 4 * 1024 * 1024
 _OVERHEAD = 500
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
+
+from django.db import Error as DatabaseError
 
 from integrations.exceptions import IntegrationError
 from integrations.models import WebhookEndpoint
@@ -13,6 +16,8 @@ from integrations.webhooks.access import AccessTokens
 from integrations.webhooks.courier import Courier
 from integrations.webhooks.dispatch.track import Health
 from integrations.webhooks.plan import EndpointPlan
+
+logger = logging.getLogger("integrations.webhooks")
 
 REMEMBERED = 5000
 
@@ -53,6 +58,12 @@ class Desk:
             planned = Planned(endpoint, EndpointPlan.load(endpoint))
         except IntegrationError as error:
             return Planned(endpoint, None, error.message)
+        except DatabaseError:
+            raise
+        except Exception:
+            # A fault of ours with one endpoint must not hold up all others.
+            logger.exception("Webhooks: endpoint %s can't be planned for", endpoint.pk)
+            return Planned(endpoint, None, "The hub could not read it; its operator can tell why.")
         self._plans[endpoint.pk] = planned
         self._plans.move_to_end(endpoint.pk)
         if len(self._plans) > REMEMBERED:

@@ -10,6 +10,7 @@ from typing import Any
 
 from django.db import Error as DatabaseError
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import Case, F, When
 
 from integrations import work
 from integrations.models import WebhookEndpoint, WebhookEvent, WebhookLane
@@ -60,10 +61,18 @@ _PICK_ORDERED = """
             WHERE late.{lane} = %s AND late.next_attempt_at > {now}), 9223372036854775807)
     ORDER BY id LIMIT %s{suffix}
 """
+# On SQLite a claim takes the only write lock, also where it finds nothing; a look does not.
+_LANES_WITH_DUE = (
+    "SELECT {lane_pk} FROM {lanes} WHERE {lane_pk} IN ({marks}) AND EXISTS "
+    "(SELECT 1 FROM {rows} WHERE {rows}.{lane} = {lanes}.{lane_pk} AND next_attempt_at <= {now})"
+)
+_WITHOUT_LANE = (
+    "FROM {endpoints} e WHERE NOT EXISTS (SELECT 1 FROM {lanes} WHERE {lanes}.endpoint_id = e.id)"
+)
+_IS_ANY_WITHOUT_LANE = f"SELECT 1 {_WITHOUT_LANE} LIMIT 1"
 _MISSING_LANES = (
     "INSERT INTO {lanes} (endpoint_id, key, claim_token, consecutive_failures, times_opened, "
-    "last_error) SELECT e.id, 'endpoint-' || e.id, '', 0, 0, '' FROM {endpoints} e "
-    "WHERE NOT EXISTS (SELECT 1 FROM {lanes} WHERE {lanes}.endpoint_id = e.id) "
+    f"last_error) SELECT e.id, 'endpoint-' || e.id, '', 0, 0, '' {_WITHOUT_LANE} "
     "ON CONFLICT DO NOTHING"
 )
 
@@ -99,12 +108,19 @@ class Intake:
         names["endpoints"] = connection.ops.quote_name(WebhookEndpoint._meta.db_table)
         names["suffix"] = locked_suffix(connection)
         names["most"] = str(MOST_WANTED)
+        self._names = names
         self._sendable = _SENDABLE.format(**names)
         self._ordered = _PICK_ORDERED.format(**names)
         self._unordered = (
             _PICK_POSTGRESQL if connection.vendor == "postgresql" else _PICK_SQLITE
         ).format(**names)
+        self._is_any_without_lane = _IS_ANY_WITHOUT_LANE.format(**names)
         self._missing_lanes = _MISSING_LANES.format(**names)
+
+    def take(self, limit: int) -> list[Held]:
+        """Take free lanes; where they leave room, also those of endpoints that had none."""
+        held = self.lanes(limit)
+        return held if len(held) >= limit else held + self.new_lanes(limit - len(held))
 
     def lanes(self, limit: int) -> list[Held]:
         """Take free lanes that have something due and may be sent to."""
@@ -122,12 +138,18 @@ class Intake:
             return []
         self._made_at = now
         with self.connection.cursor() as cursor:
+            cursor.execute(self._is_any_without_lane)
+            if cursor.fetchone() is None:
+                return []
             cursor.execute(self._missing_lanes)
-            is_made = cursor.rowcount > 0
-        return self.lanes(limit) if is_made else []
+        return self.lanes(limit)
 
     def rows(self, wishes: Sequence[Wish]) -> list[Delivery]:
         """Take due rows of the held lanes, the longest due first, with their messages."""
+        if self.connection.vendor == "sqlite":
+            wishes = self._worth_claiming(wishes)
+            if not wishes:
+                return []
         token = new_token()
         taken: list[Taken] = []
         plain = [wish for wish in wishes if not wish.is_ordered]
@@ -147,6 +169,16 @@ class Intake:
                 for wish in ordered
             ]
         return self._deliveries(taken)
+
+    def _worth_claiming(self, wishes: Sequence[Wish]) -> list[Wish]:
+        marks = ", ".join(["%s"] * len(wishes))
+        with self.connection.cursor() as cursor:
+            cursor.execute(
+                _LANES_WITH_DUE.format(**self._names, marks=marks),
+                [wish.endpoint_id for wish in wishes],
+            )
+            due = {pk for (pk,) in cursor.fetchall()}
+        return [wish for wish in wishes if wish.endpoint_id in due]
 
     def _claim(self, picked: str, params: list[Any], token: str) -> Taken:
         columns = (*COLUMNS, _CREATED[self.connection.vendor])
@@ -185,7 +217,12 @@ class Intake:
         return set(known) - set(found), fresh
 
     def give_back(self, rows: Sequence[Delivery]) -> None:
-        """Make rows due that were not sent, as if they had never been claimed."""
+        """Make rows due that were not sent, as if they had never been claimed.
+
+        The claim overwrote since when each was due: of one that was never tried its creation
+        tells, and it keeps its place before younger ones; any other is due now.
+        """
+        was_due = Case(When(attempts=0, then=F("created_at")), default=work.later(0))
         tokens: dict[str, list[int]] = {}
         for row in rows:
             tokens.setdefault(row.token, []).append(row.id)
@@ -193,7 +230,7 @@ class Intake:
             ours = WebhookEvent.objects.filter(pk__in=pks, claim_token=token)
             ours.update(
                 work_state=work.WorkState.DUE,
-                next_attempt_at=work.later(0),
+                next_attempt_at=was_due,
                 lease_until=None,
                 claim_token="",
             )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 
-from django.db import Error as DatabaseError
 from django.db import InterfaceError, OperationalError
 
 from integrations import metrics, work
@@ -51,6 +50,14 @@ class Ledger:
         """Whether more requests may be begun: their results must not pile up."""
         storing = len(self._storing.results) if self._storing else 0
         return storing + len(self._gathered.results) < MOST_UNSTORED
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the database refused the last batch for now.
+
+        Leases may end meanwhile; who claims before it is stored sends its deliveries again.
+        """
+        return self._pause > FIRST_PAUSE
 
     def close(self, now: float) -> None:
         """The worker stops: wait for the database only so long."""
@@ -99,10 +106,8 @@ class Ledger:
 
     def _submit(self, batch: Batch) -> None:
         self._retry_at = None
-        connection = self._clerk.connection
-        self._clerk.do(
-            lambda: store(batch, connection), lambda _, error: self._stored(batch, error)
-        )
+        job, connection = store_bare if batch.is_bare else store, self._clerk.connection
+        self._clerk.do(lambda: job(batch, connection), lambda _, error: self._stored(batch, error))
 
     def _stored(self, batch: Batch, error: Exception | None) -> None:
         if error is None:
@@ -111,14 +116,11 @@ class Ledger:
             _count(batch)
         elif isinstance(error, OperationalError | InterfaceError):
             self._wait(batch, error)
-        elif isinstance(error, DatabaseError) and not batch.is_bare:
+        elif not batch.is_bare:
             # Something in it is refused: what is not needed is left out, row by row.
             logger.error("Webhooks: a batch was refused: %s", work.safe_error(error))
-            self._clerk.do(
-                lambda: store_bare(batch, self._clerk.connection),
-                lambda _, error: self._stored(batch, error),
-            )
             batch.is_bare = True
+            self._submit(batch)
         else:
             self._drop(batch, error)
 

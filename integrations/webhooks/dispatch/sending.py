@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from integrations.exceptions import IntegrationError
 from integrations.models import AttemptOutcome
-from integrations.webhooks.classify import judge
+from integrations.webhooks.classify import Fate, Verdict, judge
 from integrations.webhooks.courier import Parcel, Reply
 from integrations.webhooks.dispatch import shown
 from integrations.webhooks.dispatch.desk import Desk
 from integrations.webhooks.dispatch.records import Delivery, Result
 from integrations.webhooks.dispatch.track import Track
+
+logger = logging.getLogger("integrations.webhooks")
 
 # What a claim must cover besides the request itself, seconds: storing the result.
 SLACK_SECONDS = 5.0
@@ -34,6 +37,8 @@ class Sender:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
         self.failed: list[tuple[Track, Result]] = []
+        # Deliveries that are tried once more at once, with another access token.
+        self._renewed: set[int] = set()
 
     def has_time(self, track: Track, delivery: Delivery, now: float) -> bool:
         """Whether the claim covers a whole request; where order counts, the lane's lease too."""
@@ -60,6 +65,12 @@ class Sender:
         except IntegrationError as error:
             self._fail(track, delivery, AttemptOutcome.CONFIGURATION, error.message)
             return True
+        except Exception:
+            # A fault of ours in one delivery must not end the turn, and so hold up all others.
+            logger.exception("Webhooks: delivery %s can't be prepared", delivery.id)
+            text = "The hub could not prepare this; its operator can tell why."
+            self._fail(track, delivery, AttemptOutcome.CONFIGURATION, text)
+            return True
         if token:
             prepared.headers.append(f"Authorization: Bearer {token}")
         track.in_flight += 1
@@ -79,8 +90,6 @@ class Sender:
     def read(self, reply: Reply) -> tuple[Track, Result]:
         """What a reply means."""
         sent: Sent = reply.parcel.key
-        if sent.token and reply.status == 401:
-            self._desk.tokens.refused(sent.track.plan, sent.token)
         error = shown.error_text(reply.error)
         verdict = judge(
             reply.outcome,
@@ -91,6 +100,7 @@ class Sender:
             is_manual=sent.delivery.is_manual,
             ended_at=reply.started_at + reply.seconds,
         )
+        verdict = self._with_renewed_token(sent, reply, verdict)
         return sent.track, Result(
             sent.delivery,
             verdict,
@@ -105,6 +115,18 @@ class Sender:
             response_body=shown.body_text(reply.body),
             received=reply.received,
         )
+
+    def _with_renewed_token(self, sent: Sent, reply: Reply, verdict: Verdict) -> Verdict:
+        """A token that was refused is dropped; the delivery goes out again at once, one time."""
+        pk = sent.delivery.id
+        was_renewed = pk in self._renewed
+        self._renewed.discard(pk)
+        if not sent.token or reply.status != 401:
+            return verdict
+        if not self._desk.tokens.refused(sent.track.plan, sent.token) or was_renewed:
+            return verdict
+        self._renewed.add(pk)
+        return replace(verdict, fate=Fate.AGAIN, delay=0.0)
 
     def _fail(self, track: Track, delivery: Delivery, outcome: AttemptOutcome, error: str) -> None:
         """A try that ended before anything was sent."""

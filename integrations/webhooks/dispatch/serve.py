@@ -8,7 +8,7 @@ from integrations import work
 from integrations.conf import hub_settings
 from integrations.models import WebhookEvent, WebhookLane
 from integrations.webhooks.dispatch.clerk import Clerk
-from integrations.webhooks.dispatch.desk import own_desk
+from integrations.webhooks.dispatch.desk import close_desk, own_desk
 from integrations.webhooks.dispatch.intake import Intake
 from integrations.webhooks.dispatch.sending import SLACK_SECONDS
 from integrations.webhooks.dispatch.supply import LANES_AT_ONCE
@@ -41,7 +41,7 @@ def serve(queue: work.Queue[Any], shift: Shift) -> bool:
     """Deliver what is due until nothing is or the shift is over; False where nothing was."""
     connection = connection_for(queue)
     intake, desk = Intake(queue, connection), own_desk()
-    held = intake.lanes(LANES_AT_ONCE) or intake.new_lanes(LANES_AT_ONCE)
+    held = intake.take(LANES_AT_ONCE)
     if not held:
         return False
     first = [(lane, desk.plan(lane.endpoint)) for lane in held]
@@ -50,6 +50,10 @@ def serve(queue: work.Queue[Any], shift: Shift) -> bool:
     doorbell.listen(turn.ring)
     try:
         turn.run(first)
+    except BaseException:
+        # What is under way belongs to this turn; its answers must not reach the next one.
+        close_desk()
+        raise
     finally:
         doorbell.unlisten(turn.ring)
         clerk.close()

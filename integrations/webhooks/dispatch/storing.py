@@ -6,11 +6,13 @@ was made in any case and is kept.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from django.db import InterfaceError, OperationalError
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from integrations.models import (
@@ -27,6 +29,8 @@ from integrations.webhooks.dispatch.commit import repeatable
 from integrations.webhooks.dispatch.records import Batch, LaneChange, Result, Score
 from integrations.work import WorkState, later, safe_error
 from integrations.work.clock import now_sql
+
+logger = logging.getLogger("integrations.webhooks")
 
 _STATES = {
     Fate.DELIVERED: (WorkState.DONE.value, DeliveryStatus.DELIVERED.value),
@@ -83,12 +87,26 @@ def store(batch: Batch, connection: BaseDatabaseWrapper) -> None:
 
 
 def store_bare(batch: Batch, connection: BaseDatabaseWrapper) -> None:
-    """Store each result by itself, without what the receiver answered. Raises django.db.Error."""
-    for result in batch.results:
+    """Store each result by itself, without what the receiver answered, and the rest after them.
+
+    What the database refuses even so is left out: its delivery comes again. Raises django.db.Error
+    where the database is away; what is stored by then is no longer in the batch.
+    """
+    while batch.results:
+        result = batch.results[0]
         result.response_body, result.response_headers = "", "{}"
-        with repeatable(connection):
-            store_results([result], connection)
-    batch.results.clear()
+        try:
+            with repeatable(connection):
+                store_results([result], connection)
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with this one
+            logger.error(
+                "Webhooks: the result of delivery %s was refused: %s",
+                result.delivery.id,
+                safe_error(error),
+            )
+        del batch.results[0]
     store(batch, connection)
 
 

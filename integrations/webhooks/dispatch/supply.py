@@ -167,7 +167,7 @@ class Supply:
 
     def take_lanes(self, limit: int = LANES_AT_ONCE) -> list[tuple[Held, Planned]]:
         """Take lanes, and make their endpoints' plans. Queries."""
-        held = self.intake.lanes(limit) or self.intake.new_lanes(limit)
+        held = self.intake.take(limit)
         return [(lane, self.desk.plan(lane.endpoint)) for lane in held]
 
     def _saw(

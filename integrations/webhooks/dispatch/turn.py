@@ -67,7 +67,8 @@ class Turn:
         self._feed(now)
         self._collect()
         now = time.monotonic()
-        self._supply.step(now)
+        if not self._ledger.is_waiting:
+            self._supply.step(now)
         if self._hold.is_idle:
             self._hold.leave_all()
         self._flush(now)

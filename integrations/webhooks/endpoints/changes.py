@@ -120,15 +120,19 @@ def update_endpoint(
     if warnings is None:
         found += look_up_of(endpoint, values)
     with acting_as(actor), transaction.atomic():
-        if values.get("is_active"):
+        lanes = WebhookLane.objects.filter(pk=endpoint.pk)
+        if values.get("is_active") or "url" in values:
             # The lane first, as those do who note how an endpoint fares.
-            WebhookLane.objects.select_for_update(no_key=True).filter(pk=endpoint.pk).first()
+            lanes.select_for_update(no_key=True).first()
         row = WebhookEndpoint.objects.select_for_update(no_key=True).get(pk=endpoint.pk)
         before = copy(row)
         _assign(row, values)
         require_business(row, actor, scope)
         found += clean_endpoint(row, before=before, is_looking_up=False)
         changed = _store(row, before)
+        if row.url != before.url:
+            # The breaker's pause was for another address.
+            lanes.update(open_until=None)
     endpoint.refresh_from_db()
     return Changed(endpoint, changed, found)
 
