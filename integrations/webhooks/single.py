@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -29,6 +29,7 @@ from integrations.webhooks.classify import Fate, Verdict, judge
 from integrations.webhooks.condition import Tally, note
 from integrations.webhooks.courier import Courier, Parcel, Reply
 from integrations.webhooks.dispatch.shown import body_text, error_text, headers_json
+from integrations.webhooks.echoes import secrets_sent
 from integrations.webhooks.plan import EndpointPlan, Prepared
 from integrations.work import Again, Dead, Done, Outcome, finish, safe_error
 
@@ -38,17 +39,21 @@ GRACE = 5.0
 
 @dataclass(frozen=True)
 class Tried:
-    """A try as it is stored; what was never sent has no status and took no time."""
+    """A try as it is stored; what was never sent has no status and took no time.
+
+    `secrets` is what the stored answer must not show.
+    """
 
     outcome: AttemptOutcome
     error: str = ""
     status: int | None = None
     request_headers: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = b""
+    body: bytes = field(default=b"", repr=False)
     received: int = 0
     started_at: float = field(default_factory=time.time)
     seconds: float = 0.0
+    secrets: tuple[str, ...] = field(default=(), repr=False)
 
 
 def send_now(event: WebhookEvent, *, trigger: AttemptTrigger) -> WebhookAttempt:
@@ -77,14 +82,15 @@ def _try(event: WebhookEvent) -> Tried:
         prepared = plan.build(event.message, at=time.time())
     except IntegrationError as error:
         return Tried(AttemptOutcome.CONFIGURATION, safe_error(error.message))
-    headers = list(prepared.headers)
+    headers, secrets = list(prepared.headers), plan.secrets
     if plan.needs_token:
         try:
             token = _wait_for_token(plan)
         except IntegrationError as error:
             return Tried(AttemptOutcome.AUTH, safe_error(error.message))
         headers.append(f"Authorization: Bearer {token}")
-    return _post(event, plan, prepared, headers)
+        secrets = (*secrets_sent([token]), *secrets)
+    return replace(_post(event, plan, prepared, headers), secrets=secrets)
 
 
 def _wait_for_token(plan: EndpointPlan) -> str:
@@ -131,8 +137,8 @@ def _append(event: WebhookEvent, tried: Tried, trigger: AttemptTrigger) -> Webho
         outcome=tried.outcome, started_at=datetime.fromtimestamp(tried.started_at, UTC),
         duration_ms=max(0, round(tried.seconds * 1000)), status_code=tried.status,
         error=error_text(tried.error), request_headers=dict(tried.request_headers),
-        response_headers=json.loads(headers_json(tried.headers)),
-        response_body=body_text(tried.body), response_bytes=tried.received,
+        response_headers=json.loads(headers_json(tried.headers, tried.secrets)),
+        response_body=body_text(tried.body, tried.secrets), response_bytes=tried.received,
     )  # fmt: skip
 
 

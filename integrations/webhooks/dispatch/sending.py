@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from integrations.exceptions import IntegrationError
 from integrations.models import AttemptOutcome
@@ -13,6 +13,7 @@ from integrations.webhooks.dispatch import shown
 from integrations.webhooks.dispatch.desk import Desk
 from integrations.webhooks.dispatch.records import Delivery, Result
 from integrations.webhooks.dispatch.track import Track
+from integrations.webhooks.echoes import secrets_sent
 
 # What a claim must cover besides the request itself, seconds: storing the result.
 SLACK_SECONDS = 5.0
@@ -20,12 +21,13 @@ SLACK_SECONDS = 5.0
 
 @dataclass(slots=True)
 class Sent:
-    """The key of a parcel."""
+    """The key of a parcel. `secrets` is what the answer must not show of the request."""
 
     track: Track
     delivery: Delivery
     shown_headers: dict[str, str]
-    token: str
+    token: str = field(repr=False)
+    secrets: tuple[str, ...] = field(repr=False)
 
 
 class Sender:
@@ -60,12 +62,14 @@ class Sender:
         except IntegrationError as error:
             self._fail(track, delivery, AttemptOutcome.CONFIGURATION, error.message)
             return True
+        secrets = plan.secrets
         if token:
             prepared.headers.append(f"Authorization: Bearer {token}")
+            secrets = (*secrets_sent([token]), *secrets)
         track.in_flight += 1
         self._desk.courier.send(
             Parcel(
-                Sent(track, delivery, prepared.shown_headers, token),
+                Sent(track, delivery, prepared.shown_headers, token, secrets),
                 plan.url,
                 prepared.headers,
                 prepared.body,
@@ -101,8 +105,8 @@ class Sender:
             duration_ms=int(reply.seconds * 1000),
             ended=time.monotonic(),
             request_headers=shown.request_json(sent.shown_headers),
-            response_headers=shown.headers_json(reply.headers),
-            response_body=shown.body_text(reply.body),
+            response_headers=shown.headers_json(reply.headers, sent.secrets),
+            response_body=shown.body_text(reply.body, sent.secrets),
             received=reply.received,
         )
 
