@@ -32,7 +32,7 @@ from integrations.admin.webhook_words import (
     waiting_in,
 )
 from integrations.exceptions import IntegrationError
-from integrations.models import AttemptOutcome, DisabledReason, WebhookEndpoint
+from integrations.models import AttemptOutcome, AttemptTrigger, DisabledReason, WebhookEndpoint
 from integrations.webhooks import endpoints
 
 BY_SYSTEM = (DisabledReason.GONE, DisabledReason.FAILING)
@@ -203,7 +203,9 @@ class WebhookEndpointAdmin(OverviewAdmin, EndpointButtonsAdmin):
         attempt = None
         with suppress(ValueError, OverflowError):
             number = int(request.GET.get("tested", ""))
-            attempt = saved.attempts.filter(pk=min(number, 2**62)).first()
+            # Of tests alone: who may see the endpoint need not see its deliveries.
+            tests = saved.attempts.filter(trigger=AttemptTrigger.TEST)
+            attempt = tests.filter(pk=min(number, 2**62)).first()
         if attempt is None:
             return None
         return {

@@ -18,7 +18,14 @@ from django.utils import timezone
 
 from integrations.models import AuditEntry, WebhookEndpoint, WebhookFormerSecret
 from tests.admin.page import assert_holds_no_part
-from tests.admin.webhooks import ENDPOINTS, HOSTILE, make_endpoint, make_event, typed
+from tests.admin.webhooks import (
+    ENDPOINTS,
+    HOSTILE,
+    make_attempt,
+    make_endpoint,
+    make_event,
+    typed,
+)
 from tests.hunt.plants import planted
 
 ADD = f"{ENDPOINTS}add/"
@@ -405,3 +412,11 @@ def test_the_page_of_one_without_a_lane(db: None, admin_client: Client) -> None:
     assert "none yet" in text(admin_client, page_of(endpoint))
     for wrong in ("?tested=1", "?tested=x", f"?tested={2**80}"):
         assert "none yet" in text(admin_client, page_of(endpoint) + wrong)
+
+
+def test_only_a_test_is_shown_on_the_endpoints_page(db: None, admin_client: Client) -> None:
+    event = make_event(make_endpoint(), "failed")
+    for trigger, is_shown in (("auto", False), ("manual", False), ("test", True)):
+        attempt = make_attempt(event, trigger=trigger, response_body="the answer of a shop")
+        html = text(admin_client, f"{page_of(event.endpoint)}?tested={attempt.pk}")
+        assert ("the answer of a shop" in html) is is_shown, trigger
