@@ -34,6 +34,7 @@ WORDS = {
     "enabled": "Enabled",
     "disabled": "Disabled",
     "secret_rotated": "Secret replaced",
+    "published": "Published",
     "delivered_again": "Delivered again",
     "started": "Started",
     "cancelled": "Cancelled",

@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
 from django.db.models import Q, QuerySet, URLField
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
@@ -19,7 +20,14 @@ from integrations.admin.filters import BusinessFilter, ChoiceFilter
 from integrations.admin.paging import WindowChangeList, WindowPaginator
 from integrations.admin.webhook_buttons import LIST, EndpointButtonsAdmin
 from integrations.admin.webhook_filters import narrow_to
-from integrations.admin.webhook_form import SHOWN, EndpointForm, dress, form_fieldsets
+from integrations.admin.webhook_form import (
+    SHOWN,
+    EndpointForm,
+    LookedUp,
+    dress,
+    form_fieldsets,
+    look_up_typed,
+)
 from integrations.admin.webhook_overview import OverviewAdmin
 from integrations.admin.webhook_words import (
     age,
@@ -32,7 +40,7 @@ from integrations.admin.webhook_words import (
     waiting_in,
 )
 from integrations.exceptions import IntegrationError
-from integrations.models import AttemptOutcome, DisabledReason, WebhookEndpoint
+from integrations.models import AttemptOutcome, AttemptTrigger, DisabledReason, WebhookEndpoint
 from integrations.webhooks import endpoints
 
 BY_SYSTEM = (DisabledReason.GONE, DisabledReason.FAILING)
@@ -123,9 +131,10 @@ class WebhookEndpointAdmin(OverviewAdmin, EndpointButtonsAdmin):
     def get_form(
         self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
     ) -> Any:
-        """A form that knows the user's businesses."""
+        """A form that knows the user's businesses, and what the typed hosts are."""
         form: Any = super().get_form(request, obj, change, **kwargs)
         form.scope = request_scope(request)
+        form.hosts = getattr(request, "_webhook_hosts", LookedUp())
         return form
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
@@ -137,6 +146,9 @@ class WebhookEndpointAdmin(OverviewAdmin, EndpointButtonsAdmin):
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """Django's; what the service refuses only now (somebody else was faster) is told."""
+        if request.method == "POST":
+            object_id = args[0] if args else kwargs.get("object_id")
+            request._webhook_hosts = self._look_up(request, object_id)  # type: ignore[attr-defined]
         try:
             return super().changeform_view(request, *args, **kwargs)
         except IntegrationError as error:
@@ -145,6 +157,15 @@ class WebhookEndpointAdmin(OverviewAdmin, EndpointButtonsAdmin):
             messages.error(request, "Not saved: somebody has deleted this endpoint.")
             return HttpResponseRedirect(reverse(LIST))
         return HttpResponseRedirect(request.get_full_path())
+
+    def _look_up(self, request: HttpRequest, object_id: str | None) -> LookedUp:
+        """Of the typed addresses, before Django begins the transaction of the whole form.
+
+        A name server may take seconds, in which SQLite could store nothing else.
+        """
+        row = self.get_object(request, unquote(object_id)) if object_id else None
+        may = self.has_change_permission(request, row) if row else self.has_add_permission(request)
+        return look_up_typed(row, request.POST) if may else LookedUp()
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """By the service, which audits. A new secret lives until this request is answered."""
@@ -203,7 +224,9 @@ class WebhookEndpointAdmin(OverviewAdmin, EndpointButtonsAdmin):
         attempt = None
         with suppress(ValueError, OverflowError):
             number = int(request.GET.get("tested", ""))
-            attempt = saved.attempts.filter(pk=min(number, 2**62)).first()
+            # Of tests alone: who may see the endpoint need not see its deliveries.
+            tests = saved.attempts.filter(trigger=AttemptTrigger.TEST)
+            attempt = tests.filter(pk=min(number, 2**62)).first()
         if attempt is None:
             return None
         return {

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django import forms
@@ -70,12 +71,34 @@ HELP = {
 _HEADER_LINE = re.compile(r"^\s*([^:\s]+)\s*:\s*(.*?)\s*$")
 
 
+@dataclass(frozen=True)
+class LookedUp:
+    """What was found of typed hosts: warnings for people, or why one is not sent to."""
+
+    warnings: Sequence[str] = ()
+    refusal: InvalidInput | None = None
+
+
+def look_up_typed(endpoint: WebhookEndpoint | None, typed: Mapping[str, Any]) -> LookedUp:
+    """Of the addresses in a form that was sent, where they are not those of `endpoint`."""
+    read = forms.URLField(required=False, assume_scheme="https").clean
+    try:
+        values = {name: read(typed.get(name, "")) for name in ("url", "token_url")}
+        return LookedUp(warnings=endpoints.look_up_of(endpoint, values))
+    except InvalidInput as error:
+        return LookedUp(refusal=error)
+    except (ValidationError, IntegrationError):
+        return LookedUp()  # the form's own checks tell it
+
+
 class EndpointForm(SecretForm):
     """An endpoint; every rule about its values is the service's (`webhooks.endpoints`)."""
 
     instance: WebhookEndpoint
     # Set for each request by the admin; without it nobody may put a row anywhere.
     scope: Scope = NOTHING
+    # What the hosts that were typed are; looked up before the form's transaction.
+    hosts = LookedUp()
     # What the service found odd but allowed, for people.
     warnings: Sequence[str] = ()
 
@@ -152,7 +175,10 @@ class EndpointForm(SecretForm):
         if self.errors:
             return
         try:
-            self.warnings = endpoints.clean_endpoint(self.instance)
+            found = endpoints.clean_endpoint(self.instance, is_looking_up=False)
+            if self.hosts.refusal is not None:
+                raise self.hosts.refusal
+            self.warnings = [*found, *self.hosts.warnings]
         except InvalidInput as error:
             self._explain(error)
         except IntegrationError as error:

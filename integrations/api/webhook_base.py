@@ -8,6 +8,7 @@ from uuid import UUID
 from django.db.models import Model, QuerySet
 from django.http import Http404
 from rest_framework.request import Request
+from rest_framework.response import Response
 
 from integrations.access import request_scope
 from integrations.api.hub_view import HubView
@@ -49,6 +50,11 @@ PAGING = (RowPages.cursor_query_param, str(RowPages.page_size_query_param))
 
 class WebhookView(HubView):
     """Rows of the caller's businesses; others don't exist here."""
+
+    def handle_exception(self, exc: Exception) -> Response:
+        """As the base; an endpoint that was deleted since it was found is not there either."""
+        is_gone = isinstance(exc, WebhookEndpoint.DoesNotExist)
+        return super().handle_exception(Http404(NO_ENDPOINT) if is_gone else exc)
 
     def endpoints(self) -> QuerySet[WebhookEndpoint]:
         """With how they fare."""

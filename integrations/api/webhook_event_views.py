@@ -30,7 +30,7 @@ from integrations.api.webhook_base import (
 from integrations.api.webhook_times import since, until
 from integrations.events import publish
 from integrations.exceptions import InvalidInput
-from integrations.models import DeliveryStatus, WebhookEvent
+from integrations.models import AuditEntry, DeliveryStatus, WebhookEvent
 from integrations.webhooks.replay import deliver_again
 
 TAGS = ["webhook events"]
@@ -160,7 +160,7 @@ class EventListView(EventView):
         tags=TAGS,
     )
     def post(self, request: Request) -> Response:
-        """Stored, and sent by a worker."""
+        """Stored, and sent by a worker. Audited."""
         serializer = shapes.PublishSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         wanted = serializer.validated_data
@@ -175,6 +175,10 @@ class EventListView(EventView):
                 only_endpoint=endpoint,
             )
             row = self.events().get(message__event_id=event.event_id, endpoint=endpoint)
+            AuditEntry.objects.record(
+                "webhook_event.published", target=row, business=endpoint.business,
+                detail=f"{row.event_type}, {row.message.message_id} to {endpoint.name}",
+            )  # fmt: skip
             return Response(self.get_serializer(row).data, status=201)
 
         return answer_once(request, act)

@@ -53,12 +53,17 @@ class Echoes:
 def _sent(call: Call, headers: Mapping[str, str]) -> Iterator[str]:
     for name, value in headers.items():
         if _HEADERS.search(name):
-            scheme, _, rest = value.rpartition(" ")
-            yield rest
-            if scheme.lower() == "basic":
-                yield from _pair(rest)
+            yield from credentials_in(value)
     yield from _fields(call.json)
     yield from _fields(call.form)
+
+
+def credentials_in(value: str) -> Iterator[str]:
+    """What a header's value says without its scheme, and the parts of a Basic pair."""
+    scheme, _, rest = value.rpartition(" ")
+    yield rest
+    if scheme.lower() == "basic":
+        yield from _pair(rest)
 
 
 def _pair(encoded: str) -> Iterator[str]:

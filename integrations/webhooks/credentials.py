@@ -13,6 +13,7 @@ from integrations.exceptions import ConfigurationError, InvalidInput
 from integrations.models import WebhookEndpoint
 from integrations.models.webhook_endpoint import EndpointAuth
 from integrations.outbound import host_port
+from integrations.webhooks.echoes import secrets_sent
 from integrations.webhooks.headers import parse_static_headers
 
 
@@ -30,13 +31,17 @@ class TokenRequest:
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """Headers as they are sent and as they may be shown; PEM bytes of the client certificate."""
+    """Headers as they are sent and as they may be shown; PEM bytes of the client certificate.
+
+    `secrets` is what an answer must not show of them.
+    """
 
     headers: dict[str, str] = field(repr=False)
     shown: dict[str, str]
     token_request: TokenRequest | None = None
     certificate: bytes | None = field(default=None, repr=False)
     key: bytes | None = field(default=None, repr=False)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
 
 
 def credentials_of(endpoint: WebhookEndpoint) -> Credentials:
@@ -62,7 +67,8 @@ def credentials_of(endpoint: WebhookEndpoint) -> Credentials:
     certificate, key = _pem(endpoint)
     if static or is_authorized or certificate:
         _require_host(endpoint, endpoint.url, position=0)
-    return Credentials(headers, shown, token_request, certificate, key)
+    secrets = secrets_sent(headers.values())
+    return Credentials(headers, shown, token_request, certificate, key, secrets)
 
 
 def _basic(endpoint: WebhookEndpoint) -> str:

@@ -78,7 +78,8 @@ class EndpointPlan:
 
     __slots__ = (
         "_constant", "_is_guessable", "_keys", "_next_expiry", "_original", "_shown", "_signers",
-        "_wraps", "certificate", "endpoint_id", "key", "timeout", "token_request", "url",
+        "_wraps", "certificate", "endpoint_id", "key", "secrets", "timeout", "token_request",
+        "url",
     )  # fmt: skip
 
     def __init__(
@@ -94,6 +95,8 @@ class EndpointPlan:
         self.timeout = float(endpoint.timeout_seconds)
         self.token_request = credentials.token_request
         self.certificate, self.key = credentials.certificate, credentials.key
+        # What an answer must not show: receivers repeat what they were sent.
+        self.secrets = credentials.secrets
         self._wraps = endpoint.body_format == BodyFormat.STANDARD
         headers = {"Content-Type": "application/json", "User-Agent": USER_AGENT}
         sent = headers | credentials.headers

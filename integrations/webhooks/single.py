@@ -30,6 +30,7 @@ from integrations.webhooks.classify import Fate, Verdict, judge
 from integrations.webhooks.condition import Tally, note
 from integrations.webhooks.courier import Courier, Parcel, Reply
 from integrations.webhooks.dispatch.shown import body_text, error_text, headers_json
+from integrations.webhooks.echoes import secrets_sent
 from integrations.webhooks.plan import EndpointPlan, Prepared
 from integrations.work import Again, Dead, Done, Outcome, finish, safe_error
 
@@ -39,17 +40,21 @@ GRACE = 5.0
 
 @dataclass(frozen=True)
 class Tried:
-    """A try as it is stored; what was never sent has no status and took no time."""
+    """A try as it is stored; what was never sent has no status and took no time.
+
+    `secrets` is what the stored answer must not show.
+    """
 
     outcome: AttemptOutcome
     error: str = ""
     status: int | None = None
     request_headers: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = b""
+    body: bytes = field(default=b"", repr=False)
     received: int = 0
     started_at: float = field(default_factory=time.time)
     seconds: float = 0.0
+    secrets: tuple[str, ...] = field(default=(), repr=False)
 
 
 def send_now(event: WebhookEvent, *, trigger: AttemptTrigger) -> WebhookAttempt:
@@ -79,7 +84,7 @@ def _try(event: WebhookEvent) -> Tried:
     except IntegrationError as error:
         return Tried(AttemptOutcome.CONFIGURATION, safe_error(error.message))
     if not plan.needs_token:
-        return _post(event, plan, prepared, prepared.headers)
+        return _post(event, plan, prepared)
     tokens = AccessTokens()
     try:
         return _try_with_token(event, plan, prepared, tokens)
@@ -95,14 +100,14 @@ def _try_with_token(
     """With the token that is held; one that is refused is replaced once, within the same try."""
     end = time.monotonic() + hub_settings.webhook_lease_seconds
     token = _wait_for_token(plan, tokens)
-    tried = _post(event, plan, prepared, [*prepared.headers, f"Authorization: Bearer {token}"])
+    tried = _post(event, plan, prepared, token)
     if tried.status != 401 or not tokens.refused(plan, token):
         return tried
     if time.monotonic() + FETCH_SECONDS + plan.timeout + GRACE > end:
         # The claim would not cover it.
         return tried
     token = _wait_for_token(plan, tokens)
-    return _post(event, plan, prepared, [*prepared.headers, f"Authorization: Bearer {token}"])
+    return _post(event, plan, prepared, token)
 
 
 def _wait_for_token(plan: EndpointPlan, tokens: AccessTokens) -> str:
@@ -115,7 +120,11 @@ def _wait_for_token(plan: EndpointPlan, tokens: AccessTokens) -> str:
     return token
 
 
-def _post(event: WebhookEvent, plan: EndpointPlan, prepared: Prepared, headers: list[str]) -> Tried:
+def _post(event: WebhookEvent, plan: EndpointPlan, prepared: Prepared, token: str = "") -> Tried:
+    headers, secrets = list(prepared.headers), plan.secrets
+    if token:
+        headers.append(f"Authorization: Bearer {token}")
+        secrets = (*secrets_sent([token]), *secrets)
     parcel = Parcel(
         key=event.pk, url=plan.url, headers=headers, body=prepared.body, timeout=plan.timeout,
         certificate=plan.certificate, private_key=plan.key,
@@ -136,7 +145,7 @@ def _post(event: WebhookEvent, plan: EndpointPlan, prepared: Prepared, headers: 
     reply = replies[0]
     return Tried(
         reply.outcome, reply.error, reply.status, shown, reply.headers, reply.body,
-        reply.received, reply.started_at, reply.seconds,
+        reply.received, reply.started_at, reply.seconds, secrets,
     )  # fmt: skip
 
 
@@ -146,8 +155,8 @@ def _append(event: WebhookEvent, tried: Tried, trigger: AttemptTrigger) -> Webho
         outcome=tried.outcome, started_at=datetime.fromtimestamp(tried.started_at, UTC),
         duration_ms=max(0, round(tried.seconds * 1000)), status_code=tried.status,
         error=error_text(tried.error), request_headers=dict(tried.request_headers),
-        response_headers=json.loads(headers_json(tried.headers)),
-        response_body=body_text(tried.body), response_bytes=tried.received,
+        response_headers=json.loads(headers_json(tried.headers, tried.secrets)),
+        response_body=body_text(tried.body, tried.secrets), response_bytes=tried.received,
     )  # fmt: skip
 
 

@@ -13,12 +13,21 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
+from integrations.exceptions import InvalidInput
 from integrations.models import AuditEntry, WebhookEndpoint, WebhookFormerSecret
 from tests.admin.page import assert_holds_no_part
-from tests.admin.webhooks import ENDPOINTS, HOSTILE, make_endpoint, make_event, typed
+from tests.admin.webhooks import (
+    ENDPOINTS,
+    HOSTILE,
+    make_attempt,
+    make_endpoint,
+    make_event,
+    typed,
+)
 from tests.hunt.plants import planted
 
 ADD = f"{ENDPOINTS}add/"
@@ -405,3 +414,44 @@ def test_the_page_of_one_without_a_lane(db: None, admin_client: Client) -> None:
     assert "none yet" in text(admin_client, page_of(endpoint))
     for wrong in ("?tested=1", "?tested=x", f"?tested={2**80}"):
         assert "none yet" in text(admin_client, page_of(endpoint) + wrong)
+
+
+def test_only_a_test_is_shown_on_the_endpoints_page(db: None, admin_client: Client) -> None:
+    event = make_event(make_endpoint(), "failed")
+    for trigger, is_shown in (("auto", False), ("manual", False), ("test", True)):
+        attempt = make_attempt(event, trigger=trigger, response_body="the answer of a shop")
+        html = text(admin_client, f"{page_of(event.endpoint)}?tested={attempt.pk}")
+        assert ("the answer of a shop" in html) is is_shown, trigger
+
+
+def test_names_are_looked_up_before_the_transaction(
+    transactional_db: None, admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name server may take seconds, in which SQLite could store nothing else."""
+    asked: list[tuple[str, bool]] = []
+
+    def look_up(field: str, url: str) -> str:
+        asked.append((url, connection.in_atomic_block))
+        if "inside" in url:
+            raise InvalidInput(field, "leads inside", code="blocked_address")
+        return f"{field}: not found just now."
+
+    for module in ("changes", "validation"):
+        monkeypatch.setattr(f"integrations.webhooks.endpoints.{module}.look_up", look_up)
+    answer = admin_client.post(ADD, typed(url="slow.example.ke/in"))
+    endpoint = WebhookEndpoint.objects.get()
+    assert asked == [("https://slow.example.ke/in", False)]
+    assert answer.status_code == 200
+    asked.clear()
+    html = admin_client.post(page_of(endpoint), typed(url="https://inside.example.ke/"))
+    assert "Leads inside." in html.content.decode()
+    admin_client.post(page_of(endpoint), typed(url=endpoint.url, name="Renamed"))
+    assert asked == [("https://inside.example.ke/", False)]
+    endpoint.refresh_from_db()
+    assert (endpoint.url, endpoint.name) == ("https://slow.example.ke/in", "Renamed")
+    asked.clear()
+    viewer = User.objects.create_user("viewer", is_staff=True)
+    client = Client()
+    client.force_login(viewer)
+    assert client.post(ADD, typed()).status_code == 403
+    assert asked == [], "who may not add learns nothing of names"

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from integrations.api.webhook_base import WebhookView
 from integrations.models import (
     ApiAnswer,
     AuditEntry,
@@ -252,3 +253,23 @@ def test_filters_narrow_and_unknown_ones_are_refused() -> None:
     [shown] = hub.get(f"{LIST}?business=&is_active=false").data["results"]
     assert shown["id"] == off.pk
     assert hub.get(f"{LIST}?colour=red").status_code == 400
+
+
+def test_one_that_is_deleted_meanwhile_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    hub = program()
+    for method, path, body in (
+        ("patch", "", {"name": "New"}), ("delete", "", {}), ("post", "pause/", {}),
+        ("post", "enable/", {}), ("post", "rotate-secret/", {}),
+    ):  # fmt: skip
+        row = endpoint()
+        found = WebhookView.find_endpoint
+
+        def find(view: WebhookView, pk: str, found: Any = found) -> WebhookEndpoint:
+            gone: WebhookEndpoint = found(view, pk)
+            WebhookEndpoint.objects.filter(pk=gone.pk).delete()
+            return gone
+
+        with monkeypatch.context() as patch:
+            patch.setattr(WebhookView, "find_endpoint", find)
+            answer = getattr(hub, method)(f"{API}/webhook-endpoints/{row.pk}/{path}", body)
+        assert (answer.status_code, answer.data["error"]["code"]) == (404, "not_found"), path

@@ -98,6 +98,9 @@ def test_publishing_reaches_that_endpoint_only() -> None:
     assert (event.endpoint, event.payload) == (row, {"order": "SO-17"})
     assert bytes(event.message.body or b"") == b'{"order":"SO-17"}'
     assert DomainEvent.objects.get(event_type="order.shipped").business == "a"
+    entry = AuditEntry.objects.get(action="webhook_event.published")
+    assert (entry.business, entry.object_id) == ("a", str(event.pk))
+    assert event.message.message_id in entry.detail and entry.actor is not None
 
 
 def test_nobody_makes_up_an_event_of_the_hub() -> None:

@@ -166,6 +166,38 @@ def test_what_carries_every_business_is_for_those_who_see_all(transactional_db: 
     assert all(shows_the_mark(client.get(each)) for each in addresses if "attempts" not in each)
 
 
+def test_the_admin_shows_it_to_nobody_else_either(transactional_db: None) -> None:
+    businesses.plant_webhooks()
+    row = businesses.everyones_endpoint()
+    event = row.events.get()
+    replay = WebhookReplay.objects.create(
+        endpoint=row, requested_by_name=MARK, total=1, next_attempt_at=None
+    )
+    base = "/admin/integrations"
+    addresses = [
+        f"{base}/webhookendpoint/", f"{base}/webhookendpoint/stuck/",
+        f"{base}/webhookendpoint/{row.pk}/change/", f"{base}/webhookevent/",
+        f"{base}/webhookevent/?endpoint={row.pk}", f"{base}/webhookevent/{event.pk}/change/",
+        f"{base}/webhookreplay/", f"{base}/webhookreplay/{replay.pk}/change/",
+        f"{base}/webhookreplay/start/?endpoint={row.pk}",
+    ]  # fmt: skip
+    installation = businesses.stranger()
+    BusinessGrant.objects.filter(user=installation).update(business="")
+    client = Client()
+    client.force_login(installation)
+    for address in ["/admin/", *addresses]:
+        assert not shows_the_mark(client.get(address, follow=True)), address
+    acts = [f"{base}/webhookendpoint/{row.pk}/{act}/" for act in ("test", "pause", "rotate")]
+    acts += [f"{base}/webhookevent/{event.pk}/deliver/",
+             f"{base}/webhookreplay/{replay.pk}/cancel/"]  # fmt: skip
+    for address in acts:
+        assert client.post(address, {"overlap_hours": "0"}).status_code in (403, 404), address
+    exported = client.post(f"{base}/webhookevent/export/")
+    assert exported.status_code == 200 and not shows_the_mark(exported)
+    client.force_login(User.objects.create_superuser("root"))
+    assert [each for each in addresses if not shows_the_mark(client.get(each))] == []
+
+
 def test_the_walk_of_the_api_would_find_something(rows: Rows) -> None:
     client = APIClient()
     client.force_login(User.objects.create_superuser("root"))

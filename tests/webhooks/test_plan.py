@@ -24,6 +24,7 @@ from integrations.crypto import MASK, keyring
 from integrations.exceptions import ConfigurationError, DecryptionError, InvalidInput
 from integrations.models import WebhookEndpoint
 from integrations.webhooks import signing
+from integrations.webhooks.credentials import Credentials
 from integrations.webhooks.headers import check_static_headers
 from integrations.webhooks.plan import EndpointPlan
 from tests.hunt.plants import planted
@@ -161,9 +162,7 @@ def test_any_payload_arrives_as_it_was(payload: Any) -> None:
     endpoint = WebhookEndpoint(url="https://a.example.com/", secret=A)
     plan = EndpointPlan(
         endpoint,
-        credentials=SimpleNamespace(
-            headers={}, shown={}, token_request=None, certificate=None, key=None
-        ),  # type: ignore[arg-type]
+        credentials=Credentials(headers={}, shown={}),
         keys=[],
         secret=A,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from integrations.exceptions import IntegrationError
 from integrations.models import AttemptOutcome
@@ -14,6 +14,7 @@ from integrations.webhooks.dispatch import shown
 from integrations.webhooks.dispatch.desk import Desk
 from integrations.webhooks.dispatch.records import Delivery, Result
 from integrations.webhooks.dispatch.track import Track
+from integrations.webhooks.echoes import secrets_sent
 
 logger = logging.getLogger("integrations.webhooks")
 
@@ -23,12 +24,13 @@ SLACK_SECONDS = 5.0
 
 @dataclass(slots=True)
 class Sent:
-    """The key of a parcel."""
+    """The key of a parcel. `secrets` is what the answer must not show of the request."""
 
     track: Track
     delivery: Delivery
     shown_headers: dict[str, str]
-    token: str
+    token: str = field(repr=False)
+    secrets: tuple[str, ...] = field(repr=False)
 
 
 class Sender:
@@ -71,12 +73,14 @@ class Sender:
             text = "The hub could not prepare this; its operator can tell why."
             self._fail(track, delivery, AttemptOutcome.CONFIGURATION, text)
             return True
+        secrets = plan.secrets
         if token:
             prepared.headers.append(f"Authorization: Bearer {token}")
+            secrets = (*secrets_sent([token]), *secrets)
         track.in_flight += 1
         self._desk.courier.send(
             Parcel(
-                Sent(track, delivery, prepared.shown_headers, token),
+                Sent(track, delivery, prepared.shown_headers, token, secrets),
                 plan.url,
                 prepared.headers,
                 prepared.body,
@@ -111,8 +115,8 @@ class Sender:
             duration_ms=int(reply.seconds * 1000),
             ended=time.monotonic(),
             request_headers=shown.request_json(sent.shown_headers),
-            response_headers=shown.headers_json(reply.headers),
-            response_body=shown.body_text(reply.body),
+            response_headers=shown.headers_json(reply.headers, sent.secrets),
+            response_body=shown.body_text(reply.body, sent.secrets),
             received=reply.received,
         )
 

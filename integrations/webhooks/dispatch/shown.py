@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from integrations.crypto.masking import redact
+from integrations.webhooks.echoes import hide
 
 # What helps to find out why a receiver refused; never cookies or credentials.
 _KEPT = frozenset(
@@ -21,9 +22,9 @@ _SHORT_BODY = 512
 _ERROR_LENGTH = 500
 
 
-def headers_json(headers: Mapping[str, str]) -> str:
-    """The kept headers as JSON text."""
-    kept = tuple((name, value) for name, value in headers.items() if name in _KEPT)
+def headers_json(headers: Mapping[str, str], secrets: Sequence[str] = ()) -> str:
+    """The kept headers as JSON text, without any of these secrets."""
+    kept = tuple((name, hide(value, secrets)) for name, value in headers.items() if name in _KEPT)
     return _headers_json(kept)
 
 
@@ -37,15 +38,19 @@ def request_json(headers: Mapping[str, str]) -> str:
     return json.dumps(headers)
 
 
-def body_text(body: bytes) -> str:
-    """The body as it may be stored and shown."""
+def body_text(body: bytes, secrets: Sequence[str] = ()) -> str:
+    """The body as it may be stored and shown, without any of these secrets."""
     if not body:
         return ""
-    return _short_text(body) if len(body) <= _SHORT_BODY else _text(body)
+    if secrets or len(body) > _SHORT_BODY:
+        return _text(body, secrets)
+    return _short_text(body)
 
 
-def _text(body: bytes) -> str:
-    return clean(body.decode("utf-8", "replace"))
+def _text(body: bytes, secrets: Sequence[str] = ()) -> str:
+    # Before the hiding: a text in UTF-16 has a NUL after each letter.
+    text = body.replace(b"\x00", b"").decode("utf-8", "replace")
+    return clean(hide(text, secrets))
 
 
 _short_text = lru_cache(maxsize=256)(_text)
