@@ -34,8 +34,10 @@ def event(receiver: LoopbackServer) -> WebhookEvent:
     return make_delivery(make_endpoint(receiver.url("/in")), "pending")
 
 
-def test_the_documented_names_and_limits() -> None:
+def test_the_documented_names_and_limits(settings: Any) -> None:
     assert (Service.MAX_ATTEMPTS, Service.TIMEOUT) == (10, 15)
+    settings.INTEGRATIONS_WEBHOOK_SCHEDULE = [5, 60]
+    assert Service.MAX_ATTEMPTS == 3
     for name in ("deliver_event", "schedule_delivery"):
         assert callable(getattr(Service, name))
 
