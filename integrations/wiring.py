@@ -19,7 +19,7 @@ from integrations.conf import hub_settings
 from integrations.config import rotation
 from integrations.config.key_source import OWN_MODEL, DatabaseKeySource, watch_key_model
 from integrations.crypto import keyring
-from integrations.events import settings_events
+from integrations.events import original, settings_events
 from integrations.events.catalogue import register_event_type
 from integrations.exceptions import ConfigurationError, set_docs_base
 from integrations.maintenance import purge_old_rows
@@ -34,6 +34,7 @@ from integrations.models import (
     PeriodicLease,
     PullAccount,
     StatementRun,
+    WebhookEvent,
     WebhookReplay,
     seal_audit_trail,
     when_settings_change,
@@ -119,6 +120,7 @@ def _connect_events() -> None:
         for event_type in declared.event_types():
             register_event_type(event_type)
     when_settings_change(settings_events.tell)
+    WebhookEvent.store_message = original.store_message
 
 
 def _docs_base() -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import uuid
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ClassVar
 
-from django.db import models
+from django.db import models, router, transaction
 from django.db.models.functions import Now
 
 from integrations.models.webhook_endpoint import WebhookEndpoint
@@ -73,6 +74,11 @@ class WebhookEvent(LeasedWork):
 
     STARTS_OVER = {"status": DeliveryStatus.PENDING, "is_manual": False}
 
+    # Stores the message of a row that is made with its payload, as the original's are. Models
+    # know no events; `integrations.wiring` sets it.
+    store_message: ClassVar[Callable[[WebhookEvent, Any], WebhookMessage]]
+    _given: tuple[Any] | None = None
+
     # Their indexes are those of Meta: each one more is written to at every step of a delivery.
     endpoint = models.ForeignKey(
         WebhookEndpoint, on_delete=models.CASCADE, related_name="events", db_index=False
@@ -114,8 +120,29 @@ class WebhookEvent(LeasedWork):
 
     @property
     def payload(self) -> Any:
-        """The documented field: what was published."""
-        return self.message.payload
+        """The documented field: what was published.
+
+        A row that is made with it gets a message of its own, for its endpoint alone, when it is
+        saved. Setting it later raises AttributeError: receivers have it.
+        """
+        return self._given[0] if self._given else self.message.payload
+
+    @payload.setter
+    def payload(self, value: Any) -> None:
+        if not self._state.adding:
+            raise AttributeError("The payload of a stored event can't be changed.")
+        self._given = (value,)
+
+    def save(self, **options: Any) -> None:
+        """As always; raises InvalidInput for a payload that can't be sent."""
+        if self._given is None:
+            super().save(**options)
+            return
+        using = options.get("using") or router.db_for_write(type(self), instance=self)
+        with transaction.atomic(using=using):
+            self.message = type(self).store_message(self, self._given[0])
+            super().save(**options)
+        self._given = None
 
 
 class AttemptTrigger(models.TextChoices):

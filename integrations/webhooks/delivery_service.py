@@ -14,10 +14,18 @@ from integrations import work
 from integrations.exceptions import InvalidInput
 from integrations.models import AttemptTrigger, DeliveryStatus, WebhookEvent
 from integrations.webhooks.again import QUEUE, make_due
+from integrations.webhooks.schedule import longest_series
 from integrations.webhooks.single import send_now
 
 LOOK_EVERY = 0.1
 _ENDED = (DeliveryStatus.DELIVERED, DeliveryStatus.FAILED)
+
+
+class _Tries:
+    """A class attribute that follows the setting of the schedule."""
+
+    def __get__(self, _instance: object, _owner: type) -> int:
+        return longest_series()
 
 
 class WebhookDeliveryService:
@@ -27,8 +35,8 @@ class WebhookDeliveryService:
     the product's schedule; a worker goes on with it whoever made the first try.
     """
 
-    # The tries of the usual series, and the usual seconds of one; an endpoint may set its own.
-    MAX_ATTEMPTS = len(work.DEFAULT_BACKOFF) + 1
+    # The tries of a series, and the usual seconds of one; an endpoint may set its own.
+    MAX_ATTEMPTS = _Tries()
     TIMEOUT = 15
 
     @classmethod

@@ -13,6 +13,7 @@ from django.utils import timezone
 from integrations.events.fan_out import matches
 from integrations.exceptions import InvalidInput
 from integrations.models import DeliveryStatus, WebhookEndpoint, WebhookEvent, WebhookMessage
+from integrations.webhooks.event_types import TEST
 
 
 @dataclass(frozen=True)
@@ -22,8 +23,8 @@ class ReplayFilter:
     `status` is a `DeliveryStatus` or "" for every one; `event_type` a name or a pattern such as
     `payment.*`; `since` and `until` bound when the event was published. Until defaults to now:
     count and start with the same, or the count differs while events flow.
-    `includes_missed` adds what the one endpoint never got, by its own event types.
-    Raises InvalidInput.
+    `includes_missed` adds what the one endpoint never got, by its own event types. Tests are
+    replayed only where their type is asked for by its name. Raises InvalidInput.
     """
 
     endpoint: WebhookEndpoint | None = None
@@ -130,6 +131,8 @@ def _between(rows: QuerySet[Any], chosen: ReplayFilter, path: str) -> QuerySet[A
 
 def _chosen_deliveries(chosen: ReplayFilter) -> QuerySet[WebhookEvent]:
     rows = _between(replayable(chosen.endpoint, chosen.business), chosen, "message__")
+    if chosen.event_type != TEST:
+        rows = rows.exclude(event_type=TEST)
     return rows.filter(status=chosen.status) if chosen.status else rows
 
 

@@ -19,7 +19,6 @@ from integrations.models import (
     WebhookEvent,
     acting_as,
     current_actor,
-    name_actor,
 )
 from integrations.webhooks.event_types import TEST
 from integrations.webhooks.single import send_now
@@ -57,7 +56,8 @@ def _store(endpoint: WebhookEndpoint, actor: Any) -> WebhookEvent:
             "endpoint_id": endpoint.pk,
             "message": "A test of BengoERP Integrations. Nothing happened.",
             "sent_at": timezone.now().isoformat(),
-            "requested_by": name_actor(user) if user else "system",
+            # Without the token that a program used: the receiver is a stranger to it.
+            "requested_by": str(user)[:200] if user else "system",
         }
         test = Outgoing(uuid.uuid4(), TEST, endpoint.business, timezone.now(), encode(payload))
         fan_out([test], only_endpoint=endpoint)

@@ -201,6 +201,7 @@ def test_switching_answers_with_the_endpoint() -> None:
         answer = hub.post(address(row, word), headers={"Idempotency-Key": word})
         assert (answer.status_code, answer.data["success"]) == (200, True), answer.data
         assert answer.data["endpoint"][name] is value
+        assert answer.data["warnings"] == []
     again = hub.post(address(row, "pause"), headers={"Idempotency-Key": "pause"})
     assert again.headers["Idempotency-Replayed"] == "true"
     row.refresh_from_db()

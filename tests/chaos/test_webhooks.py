@@ -86,8 +86,13 @@ def test_an_endpoint_that_hangs_with_a_backlog_holds_up_nobody(
         webhooks.wait_for_all(receiver, len(told), seconds=60)
         # Not one of the hanging ones had come to its end: nobody waited for that.
         assert count(receiver, "/hang/") <= hanging["max_concurrency"]
-        arrivals = receiver.arrivals()
-    assert {each.message_id for each in arrivals if each.path == "/ok/"} == told
+        arrivals = [each for each in receiver.arrivals() if each.path == "/ok/"]
+    assert {each.message_id for each in arrivals} == told
+    waits = webhooks.waits(arrivals)
+    late = waits[len(waits) * 95 // 100]
+    print(f"from publishing to arrival beside one that hangs: p95 {late:.2f} s")
+    # Other work runs beside this in CI.
+    assert late < (2.0 if IS_FULL else 20.0)
 
 
 @pytest.mark.skipif(

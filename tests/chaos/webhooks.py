@@ -12,9 +12,9 @@ from typing import Any, Self
 from django.db import connections, transaction
 
 from integrations.events import publish
-from integrations.models import WebhookEndpoint, WebhookEvent, WebhookLane
+from integrations.models import WebhookEndpoint, WebhookEvent, WebhookLane, WebhookMessage
 from integrations.webhooks.dispatch.ledger import MOST_UNSTORED
-from tests.chaos.receiver import Receiver
+from tests.chaos.receiver import Arrival, Receiver
 from tests.conftest import wait_until
 
 # Longer than a request and the storing of its result may take (3 + 5 seconds).
@@ -121,6 +121,12 @@ def wait_for_all(receiver: Receiver, count: int, *, seconds: float) -> None:
 def delivered() -> int:
     """How many deliveries are stored as made."""
     return WebhookEvent.objects.filter(status="delivered").count()
+
+
+def waits(arrivals: Sequence[Arrival]) -> list[float]:
+    """Seconds from the publishing of each message to its arrival, the shortest first."""
+    told = {each.message_id: each.created_at.timestamp() for each in WebhookMessage.objects.all()}
+    return sorted(each.at - told[each.message_id] for each in arrivals)
 
 
 def repeats(receiver: Receiver, message_ids: Sequence[str]) -> int:

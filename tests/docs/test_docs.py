@@ -236,3 +236,22 @@ def test_every_test_target_in_the_readme_exists() -> None:
     assert {"demo", "test", "run"} <= targets
     defined = set(re.findall(r"^([a-z-]+):", read("Makefile"), re.MULTILINE))
     assert targets <= defined
+
+
+def test_every_printed_selection_of_chaos_tests_finds_one() -> None:
+    told = re.search(r"pytest (tests/chaos.*) -s", read("Makefile"))
+    hostile = re.search(
+        r"^HOSTILE := \$\(addprefix (\S+?),((?:.*\\\n)*.*)\)", read("Makefile"), re.M
+    )
+    assert told is not None
+    assert hostile is not None
+    assert "$(HOSTILE)" in told[1]
+    pages = [ROOT / f"{hostile[1]}{name}" for name in hostile[2].replace("\\", "").split()]
+    pages += (ROOT / "tests/chaos").glob("test_*.py")
+    names = " ".join(
+        f"{page.stem} {' '.join(re.findall('def (test_[a-z0-9_]+)', page.read_text()))}"
+        for page in pages
+    )
+    words = re.findall(r'-k ([a-z_0-9]+)"', read("docs/explanation/chaos.md"))
+    assert len(words) >= 11
+    assert [word for word in words if word not in names] == []

@@ -14,6 +14,7 @@ from integrations.models import (
     Integrations,
     MpesaSettings,
     WebhookMessage,
+    act_as,
     acting,
 )
 from tests.conftest import CONSUMER_KEY, CONSUMER_SECRET
@@ -83,6 +84,14 @@ def test_no_value_is_told_and_nobody_is_the_system() -> None:
         assert '"system"' in text
         for value in (*VALUES.values(), planted("typed consumer key")):
             assert value not in text
+
+
+def test_whoever_changed_them_is_named_without_the_token() -> None:
+    user = User.objects.create_user("otieno")
+    with acting(user):
+        act_as(user, through="API token till (bit_abcd…)")
+        make()
+    assert DomainEvent.objects.get().payload["changed_by"] == "otieno"
 
 
 def test_saving_the_same_again_says_nothing() -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from integrations.models import AttemptOutcome
 from integrations.webhooks.courier import KEPT_BODY
+from tests.chaos.disasters import IS_FULL
 from tests.webhooks.hostile import (
     OK,
     Receiver,
@@ -26,6 +27,8 @@ from tests.webhooks.hostile import (
 
 __all__ = ["courier", "receive"]
 pytestmark = pytest.mark.stackless
+# Seconds past its limit in which a slot must be free. A busy machine is given some more.
+GRACE = 1.0 if IS_FULL else 5.0
 DELIVERED, HTTP_ERROR = AttemptOutcome.DELIVERED, AttemptOutcome.HTTP_ERROR
 LOST, TIMEOUT = AttemptOutcome.LOST, AttemptOutcome.TIMEOUT
 HEAD = b"HTTP/1.1 200 OK\r\n"
@@ -100,8 +103,8 @@ def test_a_slot_is_free_at_the_total_limit(courier, receive, name):
     reply = one(courier, receive(script).url(), timeout=0.6, connect_timeout=0.6)
     assert (reply.outcome, reply.status) == (outcome, status)
     assert words in reply.error
-    # The scripts last for ever; a busy machine is given some seconds.
-    assert 0.5 < reply.seconds < 6
+    # The scripts last for ever.
+    assert 0.5 < reply.seconds < 0.6 + GRACE
 
 
 # Those that end by themselves, or that we end.
@@ -297,7 +300,7 @@ def test_all_hostile_receivers_at_once_and_a_good_one_beside(courier, receive):
     bad = [parcel(receive(script).url(), timeout=2.0) for script in scripts]
     replies = deliver(courier, *bad, *[parcel(good.url()) for _ in range(50)])
     assert [reply.body for reply in replies[len(bad) :]] == [b"ok"] * 50
-    assert max(reply.seconds for reply in replies) < 10
+    assert max(reply.seconds for reply in replies) < 2.0 + 2 * GRACE
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])

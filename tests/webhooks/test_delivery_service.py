@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.db.models.functions import Now
 
 from integrations import work
@@ -33,8 +34,10 @@ def event(receiver: LoopbackServer) -> WebhookEvent:
     return make_delivery(make_endpoint(receiver.url("/in")), "pending")
 
 
-def test_the_documented_names_and_limits() -> None:
+def test_the_documented_names_and_limits(settings: Any) -> None:
     assert (Service.MAX_ATTEMPTS, Service.TIMEOUT) == (10, 15)
+    settings.INTEGRATIONS_WEBHOOK_SCHEDULE = [5, 60]
+    assert Service.MAX_ATTEMPTS == 3
     for name in ("deliver_event", "schedule_delivery"):
         assert callable(getattr(Service, name))
 
@@ -52,6 +55,45 @@ def test_an_event_is_delivered_at_once(event: WebhookEvent, receiver: LoopbackSe
     assert WebhookLane.objects.get().last_success_at is not None
     assert Service.deliver_event(str(event.pk)) is True, "it was delivered before"
     assert len(receiver.requests) == 1
+
+
+def test_an_event_is_made_as_the_original_made_it(receiver: LoopbackServer) -> None:
+    endpoint = make_endpoint(receiver.url("/in"), business="branch-7")
+    event = WebhookEvent.objects.create(
+        endpoint=endpoint, event_type="order.shipped", payload={"order": "Wanjikũ"}
+    )
+    assert event.payload == {"order": "Wanjikũ"}
+    assert WebhookEvent.objects.filter(status="pending").get().payload == event.payload
+    Service.schedule_delivery(event.pk)
+    work.drain("webhooks", budget_seconds=10)
+    found = WebhookEvent.objects.filter(status="delivered").get()
+    assert (found.attempts, found.last_error, found.message.business) == (1, None, "branch-7")
+    assert json.loads(receiver.requests[0].body)["data"] == event.payload
+    with pytest.raises(AttributeError):
+        found.payload = {"order": "another"}
+    found.save()
+    assert WebhookMessage.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("event_type", "payload"), [("order.shipped", {"x": float("nan")}), ("a\r\nb", {})]
+)
+def test_what_can_not_be_sent_is_not_made(event_type: str, payload: Any) -> None:
+    endpoint = make_endpoint()
+    with pytest.raises(InvalidInput):
+        WebhookEvent.objects.create(endpoint=endpoint, event_type=event_type, payload=payload)
+    assert not WebhookEvent.objects.exists()
+    assert not WebhookMessage.objects.exists()
+
+
+def test_a_message_goes_with_the_row_that_could_not_be_stored() -> None:
+    stored = make_delivery(make_endpoint())
+    event = WebhookEvent(
+        pk=stored.pk, endpoint=stored.endpoint, event_type="order.shipped", payload={}
+    )
+    with pytest.raises(DatabaseError):
+        event.save(force_insert=True)
+    assert WebhookMessage.objects.get() == stored.message
 
 
 def test_one_that_failed_goes_on_by_the_schedule(

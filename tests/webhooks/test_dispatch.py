@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+<<<<<<< HEAD
 from contextlib import contextmanager
 from datetime import timedelta
+=======
+from datetime import datetime, timedelta
+>>>>>>> r-issue
 from email.utils import formatdate
 from typing import Any
 
@@ -120,6 +124,15 @@ def test_an_event_is_delivered_signed_and_its_rows_say_so(shop: LoopbackServer) 
     assert "Authorization" not in json.dumps(attempt.request_headers)
     lane = WebhookLane.objects.get()
     assert (lane.claim_token, lane.lease_until, lane.last_status) == ("", None, 200)
+
+
+def test_the_time_in_the_body_is_that_of_the_event(shop: LoopbackServer) -> None:
+    endpoint_at(shop)
+    publish_many(1)
+    dispatch()
+    told = datetime.fromisoformat(json.loads(shop.requests[0].body)["timestamp"])
+    # To the microsecond, wherever this machine is.
+    assert told == WebhookMessage.objects.get().occurred_at
 
 
 def test_the_same_bytes_and_id_go_out_again(settings: Any) -> None:

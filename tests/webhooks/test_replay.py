@@ -73,6 +73,16 @@ def test_what_the_filter_finds_is_due_and_nothing_else() -> None:
     assert not any(is_due(event) for event in rest)
 
 
+def test_tests_are_replayed_only_by_their_name() -> None:
+    endpoint = make_endpoint()
+    wanted = make_delivery(endpoint)
+    tried = make_delivery(endpoint, event_type="webhook.test")
+    for event_type, count in (("", 1), ("webhook.*", 0), ("webhook.test", 1)):
+        assert count_replay(ReplayFilter(endpoint=endpoint, event_type=event_type)) == count
+    run_out(begin(ReplayFilter(endpoint=endpoint, status="")))
+    assert (is_due(wanted), is_due(tried)) == (True, False)
+
+
 def test_a_time_range_is_that_of_publishing() -> None:
     endpoint = make_endpoint()
     for days in (1, 5, 9):

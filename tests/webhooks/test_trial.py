@@ -18,6 +18,8 @@ from integrations.models import (
     WebhookEndpoint,
     WebhookEvent,
     WebhookLane,
+    act_as,
+    acting,
 )
 from integrations.outbound.tokens import tokens
 from integrations.webhooks.trial import describe, send_test
@@ -54,7 +56,9 @@ def stored() -> tuple[WebhookEvent, WebhookAttempt]:
 def test_it_is_signed_sent_and_stored(at: Any, receiver: LoopbackServer) -> None:
     actor = get_user_model().objects.create_user("wanjiku")
     endpoint = at(business="branch-7")
-    result = send_test(endpoint, actor=actor)
+    with acting(actor):
+        act_as(actor, through="API token till (bit_abcd…)")
+        result = send_test(endpoint, actor=actor)
     (request,) = receiver.requests
     told = Webhook(SECRET).verify(request.body, {k.lower(): v for k, v in request.headers.items()})
     assert told["type"] == "webhook.test"

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from integrations.models import WebhookEvent, WebhookReplay
 from tests.outbound.servers import LoopbackServer, answer
@@ -69,11 +70,18 @@ def test_a_replay_counts_first_and_starts_by_that_number() -> None:
     make_message()
     assert "2 deliveries, at most 50 per second" in run(*arguments, *found[1].split())
     replay = WebhookReplay.objects.get()
-    assert f"{replay.public_id}" in run("replays")
+    begun = timezone.localtime(replay.created_at)
+    assert f"{replay.public_id}  {begun:%Y-%m-%d %H:%M}  Running" in run("replays")
     assert "0 of 2" in run("cancel", str(replay.public_id))
     for unknown in ("no-id", "00000000-0000-0000-0000-000000000000"):
         with pytest.raises(CommandError, match="no such replay"):
             run("cancel", unknown)
+
+
+@pytest.mark.parametrize("text", ["yesterday", "2026-13-01T08:00"])
+def test_a_time_that_is_none_is_named_with_an_example(text: str) -> None:
+    with pytest.raises(CommandError, match=f"'{text}' is no time such as 2026-01-31T08:00"):
+        run("replay", "--business", "a", "--since", text)
 
 
 def test_another_number_than_the_count_is_refused() -> None:
@@ -85,11 +93,12 @@ def test_another_number_than_the_count_is_refused() -> None:
 def test_dead_letters_begin_anew() -> None:
     event = make_delivery(make_endpoint(name="Warehouse"))
     make_delivery(make_endpoint())
-    assert "1 dead letters can be tried again" in run("retry-dead", "--endpoint", "Warehouse")
+    assert "1 dead letter can be tried again" in run("retry-dead", "--endpoint", "Warehouse")
     assert state_of(event)[0] == "failed"
     run("retry-dead", "--endpoint", "Warehouse", "--confirm", "1")
     assert state_of(event) == ("pending", "due", False)
     assert WebhookEvent.objects.filter(status="failed").count() == 1
+    assert "--confirm" not in run("retry-dead", "--endpoint", "Warehouse")
 
 
 @pytest.mark.parametrize("name", ["nobody", "999999", "Twice"])

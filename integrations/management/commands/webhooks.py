@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from datetime import datetime
 from typing import Any
 
@@ -91,9 +91,11 @@ class Command(BaseCommand):
         chosen = _filter(options)
         if options["confirm"] is None:
             count = replay.count_replay(chosen)
-            self.stdout.write(f"{count:,} deliveries fit. Nothing was done.")
-            self.stdout.write(f"To deliver them again, add: --until {chosen.until.isoformat()} "
-                              f"--confirm {count}")  # fmt: skip
+            fit = "1 delivery fits" if count == 1 else f"{count:,} deliveries fit"
+            self.stdout.write(f"{fit}. Nothing was done.")
+            until = timezone.localtime(chosen.until).isoformat()
+            if count:
+                self.stdout.write(f"To deliver again, add: --until {until} --confirm {count}")
             return
         row = replay.start_replay(
             chosen, expected_count=options["confirm"], actor=None, rate_per_second=options["rate"]
@@ -104,8 +106,9 @@ class Command(BaseCommand):
     def _do_replays(self, _options: dict[str, Any]) -> None:
         for row in WebhookReplay.objects.select_related("endpoint").order_by("-pk")[:20]:
             target = row.endpoint.name if row.endpoint else f"business {row.business or '-'}"
+            begun = timezone.localtime(row.created_at)
             self.stdout.write(
-                f"{row.public_id}  {row.created_at:%Y-%m-%d %H:%M}  {row.get_state_display():9}  "
+                f"{row.public_id}  {begun:%Y-%m-%d %H:%M}  {row.get_state_display():9}  "
                 f"{row.done:,} of {row.total:,}  {target}"
             )
 
@@ -122,8 +125,10 @@ class Command(BaseCommand):
         rows = dead_letters(endpoint)
         if options["confirm"] is None:
             count = rows.count()
-            self.stdout.write(f"{count:,} dead letters can be tried again. Nothing was done.")
-            self.stdout.write(f"To begin anew with them, add: --confirm {count}")
+            dead = "1 dead letter" if count == 1 else f"{count:,} dead letters"
+            self.stdout.write(f"{dead} can be tried again. Nothing was done.")
+            if count:
+                self.stdout.write(f"To begin anew, add: --confirm {count}")
             return
         count = retry_dead(rows, expected_count=options["confirm"], actor=None)
         self.stdout.write(f"{count:,} dead letters are tried again, from the beginning.")
@@ -144,9 +149,12 @@ def _add_replay(parser: ArgumentParser) -> None:
 
 
 def _instant(text: str) -> datetime:
-    found = parse_datetime(text)
+    try:
+        found = parse_datetime(text)
+    except ValueError:  # a month 13, for instance
+        found = None
     if found is None:
-        raise ValueError(text)
+        raise ArgumentTypeError(f"{text!r} is no time such as 2026-01-31T08:00")
     return timezone.make_aware(found) if timezone.is_naive(found) else found
 
 

@@ -89,7 +89,6 @@ def _bytes(body: Any) -> bytes | None:
 
 
 def as_utc(value: Any) -> datetime:
-    """A column's instant as a driver brings it: SQLite has text in UTC."""
-    if isinstance(value, datetime):
-        return value
-    return datetime.fromisoformat(value).replace(tzinfo=UTC)
+    """A column's instant as a driver brings it: SQLite has text in UTC, and no zone in either."""
+    moment = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

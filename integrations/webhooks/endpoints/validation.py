@@ -45,21 +45,22 @@ def clean_endpoint(
     bind_secrets(endpoint, before)
     is_authorized = endpoint.auth != EndpointAuth.NONE
     read_headers(endpoint.static_headers.reveal(), is_authorized=is_authorized)
-    warnings = [
-        check_pair(endpoint.client_certificate, endpoint.client_key.reveal(), now=timezone.now()),
-        *(look_up_new(endpoint, before) if is_looking_up else ()),
-    ]
-    return [text for text in warnings if text]
+    warning = check_pair(
+        endpoint.client_certificate, endpoint.client_key.reveal(), now=timezone.now()
+    )
+    found = look_up_new(endpoint, before) if is_looking_up else []
+    return [warning, *found] if warning else found
 
 
 def look_up_new(endpoint: WebhookEndpoint, before: WebhookEndpoint | None) -> list[str]:
     """Warnings of `look_up` for the URLs that are not those of the stored row."""
     names = ["url", *(["token_url"] if endpoint.auth == EndpointAuth.OAUTH2 else [])]
-    return [
+    warnings = [
         look_up(name, getattr(endpoint, name))
         for name in names
         if before is None or getattr(endpoint, name) != getattr(before, name)
     ]
+    return [text for text in warnings if text]
 
 
 def _check_plain_fields(endpoint: WebhookEndpoint) -> None:
