@@ -4,12 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-<<<<<<< HEAD
 from contextlib import contextmanager
-from datetime import timedelta
-=======
 from datetime import datetime, timedelta
->>>>>>> r-issue
 from email.utils import formatdate
 from typing import Any
 

@@ -56,9 +56,9 @@ def parrot(transactional_db: None, settings: Any) -> Iterator[LoopbackServer]:
 
 
 def kept() -> str:
-    (row,) = WebhookAttempt.objects.values()
-    assert row["status_code"] == 401
-    return repr(row)
+    rows = list(WebhookAttempt.objects.values())
+    assert {row["status_code"] for row in rows} == {401}
+    return repr(rows)
 
 
 @WAYS
@@ -89,8 +89,9 @@ def test_the_access_token(
     WebhookEndpoint.objects.filter(pk=endpoint.pk).update(secret_hosts=[parrot.place] * 2)
     endpoint.refresh_from_db()
     deliver(endpoint)
-    (sent,) = [each for each in parrot.requests if each.path == "/hook"]
-    assert TOKEN in sent.headers["Authorization"]
+    # The parrot refuses the token, which is fetched anew once.
+    sent = [each for each in parrot.requests if each.path == "/hook"]
+    assert {TOKEN in each.headers["Authorization"] for each in sent} == {True}
     assert TOKEN not in kept()
 
 
