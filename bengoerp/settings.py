@@ -81,7 +81,7 @@ INTEGRATIONS_DEADLINE_SECONDS: float = env.float("INTEGRATIONS_DEADLINE_SECONDS"
 # A push that was queued and could not be sent for this long is not sent any more.
 INTEGRATIONS_ENQUEUED_SECONDS: float = env.float("INTEGRATIONS_ENQUEUED_SECONDS", default=900.0)
 # Authorities that webhook receivers are verified with; empty: certifi's.
-INTEGRATIONS_WEBHOOK_CA_FILE: str = env.str("INTEGRATIONS_WEBHOOK_CA_FILE", default="")
+INTEGRATIONS_WEBHOOK_CA_BUNDLE: str = env.str("INTEGRATIONS_WEBHOOK_CA_BUNDLE", default="")
 INTEGRATIONS_WEBHOOK_BODY_DAYS: int = env.int("INTEGRATIONS_WEBHOOK_BODY_DAYS", default=30)
 INTEGRATIONS_WEBHOOK_ATTEMPT_DAYS: int = env.int("INTEGRATIONS_WEBHOOK_ATTEMPT_DAYS", default=90)
 INTEGRATIONS_WEBHOOK_DELIVERY_DAYS: int = env.int("INTEGRATIONS_WEBHOOK_DELIVERY_DAYS", default=90)

@@ -296,8 +296,8 @@ class HubSettings:
         "OUTBOUND_ALLOWED_HOSTS", list[str](), _list, "host:port entries exempt from the rules."
     )
     outbound_proxy = Setting("OUTBOUND_PROXY", "", _text, "A proxy for calls to providers.")
-    webhook_ca_file = Setting(
-        "INTEGRATIONS_WEBHOOK_CA_FILE",
+    webhook_ca_bundle = Setting(
+        "INTEGRATIONS_WEBHOOK_CA_BUNDLE",
         "",
         _text,
         "PEM file of the authorities that webhook receivers are verified with; empty: certifi's.",

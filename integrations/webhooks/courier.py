@@ -10,12 +10,15 @@ import ctypes
 import os
 import time
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 import certifi
 
 from integrations.conf import hub_settings
-from integrations.webhooks.engine import Engine
 from integrations.webhooks.parcels import KEPT_BODY, KEPT_HEAD, Parcel, Reply
+
+if TYPE_CHECKING:
+    from integrations.webhooks.engine import Engine
 
 __all__ = ["KEPT_BODY", "KEPT_HEAD", "Courier", "Parcel", "Reply"]
 
@@ -24,7 +27,7 @@ class Courier:
     """Sends parcels, brings back replies. For one thread at a time, but for `wake`.
 
     `ca_file` holds the authorities that receivers are verified with (PEM); by default those of
-    INTEGRATIONS_WEBHOOK_CA_FILE, else certifi's. `keep` bounds the idle connections.
+    INTEGRATIONS_WEBHOOK_CA_BUNDLE, else certifi's. `keep` bounds the idle connections.
 
     A child process that inherits a courier starts afresh: what the parent sent is the parent's.
     """
@@ -41,7 +44,9 @@ class Courier:
         if engine is not None:
             # Never freed: libcurl would say goodbye on the connections of the parent.
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(engine))
-        ca_file = self._ca_file or hub_settings.webhook_ca_file or certifi.where()
+        from integrations.webhooks.engine import Engine  # loads libcurl, which only senders need
+
+        ca_file = self._ca_file or hub_settings.webhook_ca_bundle or certifi.where()
         self._engine = Engine(ca_file, self._keep)
         return self._engine
 

@@ -53,7 +53,7 @@ TEXTS = {
     "PUBLIC_BASE_URL": "https://erp.example.co.ke/",
     "OUTBOUND_ALLOWED_HOSTS": "127.0.0.1:8000,[::1]:8000",
     "OUTBOUND_PROXY": "http://proxy.example:3128",
-    "INTEGRATIONS_WEBHOOK_CA_FILE": "/etc/ssl/own.pem",
+    "INTEGRATIONS_WEBHOOK_CA_BUNDLE": "/etc/ssl/own.pem",
     "INTEGRATIONS_OUTBOUND_CORRELATION": "off",
     "METRICS_TOKEN": "a-token",
     "METRICS_ALLOWED_NETWORKS": "10.0.0.0/8,::1",

@@ -49,10 +49,10 @@ def test_the_file_of_the_settings_is_trusted_instead_of_certifis(receive, author
     receiver = receive(always(OK), tls=authority.server(NAME), names=(NAME,))
     with Courier() as usual:
         assert one(usual, receiver.url(host=NAME)).outcome == TLS
-    settings.INTEGRATIONS_WEBHOOK_CA_FILE = str(authority.file)
+    settings.INTEGRATIONS_WEBHOOK_CA_BUNDLE = str(authority.file)
     with Courier() as made:
         assert one(made, receiver.url(host=NAME)).status == 200
-    settings.INTEGRATIONS_WEBHOOK_CA_FILE = "/nowhere/ca.pem"
+    settings.INTEGRATIONS_WEBHOOK_CA_BUNDLE = "/nowhere/ca.pem"
     with Courier() as broken:
         reply = one(broken, receiver.url(host=NAME))
         assert reply.outcome == AttemptOutcome.CONFIGURATION
