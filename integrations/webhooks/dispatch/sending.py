@@ -12,7 +12,7 @@ from integrations.webhooks.classify import Fate, Verdict, judge
 from integrations.webhooks.courier import Parcel, Reply
 from integrations.webhooks.dispatch import shown
 from integrations.webhooks.dispatch.desk import Desk
-from integrations.webhooks.dispatch.records import Delivery, Result
+from integrations.webhooks.dispatch.records import Delivery, Message, Result
 from integrations.webhooks.dispatch.track import Track
 from integrations.webhooks.echoes import secrets_sent
 
@@ -63,7 +63,7 @@ class Sender:
             self._fail(track, delivery, AttemptOutcome.CONFIGURATION, "The message is gone.")
             return True
         try:
-            prepared = plan.build(delivery.message, at=time.time())
+            parcel = self._parcel(track, delivery, delivery.message, token)
         except IntegrationError as error:
             self._fail(track, delivery, AttemptOutcome.CONFIGURATION, error.message)
             return True
@@ -73,23 +73,27 @@ class Sender:
             text = "The hub could not prepare this; its operator can tell why."
             self._fail(track, delivery, AttemptOutcome.CONFIGURATION, text)
             return True
+        track.in_flight += 1
+        self._desk.courier.send(parcel)
+        return True
+
+    def _parcel(self, track: Track, delivery: Delivery, message: Message, token: str) -> Parcel:
+        """The request, with the message that the delivery has. Raises IntegrationError."""
+        plan = track.plan
+        prepared = plan.build(message, at=time.time())
         secrets = plan.secrets
         if token:
             prepared.headers.append(f"Authorization: Bearer {token}")
             secrets = (*secrets_sent([token]), *secrets)
-        track.in_flight += 1
-        self._desk.courier.send(
-            Parcel(
-                Sent(track, delivery, prepared.shown_headers, token, secrets),
-                plan.url,
-                prepared.headers,
-                prepared.body,
-                plan.timeout,
-                certificate=plan.certificate,
-                private_key=plan.key,
-            )
+        return Parcel(
+            Sent(track, delivery, prepared.shown_headers, token, secrets),
+            plan.url,
+            prepared.headers,
+            prepared.body,
+            plan.timeout,
+            certificate=plan.certificate,
+            private_key=plan.key,
         )
-        return True
 
     def read(self, reply: Reply) -> tuple[Track, Result]:
         """What a reply means."""
