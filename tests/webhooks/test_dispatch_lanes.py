@@ -6,7 +6,8 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from django.db import OperationalError, connection, connections
@@ -15,8 +16,9 @@ from django.test.utils import CaptureQueriesContext
 from integrations import work
 from integrations.models import WebhookAttempt, WebhookEndpoint, WebhookEvent, WebhookLane
 from integrations.webhooks.dispatch import close_desk, ledger
+from integrations.webhooks.dispatch.clerk import Clerk
 from integrations.webhooks.dispatch.intake import Intake, Wish
-from integrations.webhooks.dispatch.track import FAILURES_TO_OPEN
+from integrations.webhooks.dispatch.track import FAILURES_TO_OPEN, Track
 from integrations.work.shift import Shift
 from tests.outbound.servers import answer
 from tests.webhooks.receivers import (
@@ -375,3 +377,16 @@ def test_a_lease_that_ends_hands_the_lane_and_its_rows_on(settings: Any) -> None
         assert len(server.requests) == 4
     row = WebhookEvent.objects.filter(endpoint=endpoint).latest("pk")
     assert (row.status, row.attempts) == ("delivered", 1)
+
+
+def test_no_request_begins_while_too_many_results_are_not_stored() -> None:
+    """A crash repeats no more than these and what is under way."""
+    clerk = Clerk(connection, lambda: None)
+    try:
+        book, track = ledger.Ledger(clerk), Track(1, "token", 0.0, 0.0)
+        for _ in range(ledger.MOST_UNSTORED):
+            assert book.has_room
+            book.add(track, cast("Any", SimpleNamespace(ended=0.0)))
+        assert not book.has_room
+    finally:
+        clerk.close()
