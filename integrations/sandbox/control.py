@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
-from integrations.providers.mpesa.emulator.contract import Answer, Rejected
+from integrations.providers.emulation import Answer, Rejected
 from integrations.sandbox.faults import read_fault
 
 if TYPE_CHECKING:

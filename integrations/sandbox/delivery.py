@@ -7,7 +7,7 @@ import ssl
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from integrations.providers.mpesa.emulator.contract import Delivery
+from integrations.providers.emulation import Delivery
 from integrations.sandbox.addresses import is_loopback
 
 TIMEOUT = 10.0  # seconds

@@ -6,7 +6,7 @@ import threading
 from collections import Counter
 from dataclasses import dataclass, field
 
-from integrations.providers.mpesa.emulator.contract import Answer, Call, Fault, Request
+from integrations.providers.emulation import Answer, Call, Fault, Request
 from integrations.sandbox.faults import AFTER, BEFORE
 from integrations.sandbox.protocol import Emulator
 from integrations.sandbox.surroundings import EmulatorSurroundings

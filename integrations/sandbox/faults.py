@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from integrations.providers.mpesa.emulator.contract import Call, Fault, Rejected
+from integrations.providers.emulation import Call, Fault, Rejected
 
 # What the server can do to any emulator's answers.
 BEFORE = frozenset({"delay", "drop", "error_before"})

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
+from integrations.providers.emulation import Answer, Request
 from integrations.providers.mpesa.emulator import envelopes
-from integrations.providers.mpesa.emulator.contract import Answer, Request
 from integrations.sandbox.addresses import is_loopback_authority
 from integrations.sandbox.control import PREFIX, answer_control
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from integrations.providers.mpesa.emulator.contract import Answer, Call, Fault, Request
+from integrations.providers.emulation import Answer, Call, Fault, Request
 
 
 class Emulator(Protocol):

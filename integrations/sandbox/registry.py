@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from integrations.providers.emulation import Surroundings
 from integrations.providers.mpesa.emulator import Daraja
-from integrations.providers.mpesa.emulator.contract import Surroundings
 from integrations.sandbox.protocol import Emulator
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from integrations.providers.mpesa.emulator.contract import Call, Delivery, Fault
+from integrations.providers.emulation import Call, Delivery, Fault
 from integrations.sandbox.delivery import TIMEOUT, post_once
 from integrations.sandbox.faults import FaultPlan
 from integrations.sandbox.journal import Journal

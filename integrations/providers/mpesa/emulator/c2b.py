@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from integrations.providers.emulation import Answer, Request
 from integrations.providers.mpesa.emulator import envelopes
 from integrations.providers.mpesa.emulator.c2b_book import Registration
 from integrations.providers.mpesa.emulator.cashier import TYPES, Cashier
-from integrations.providers.mpesa.emulator.contract import Answer, Request
 from integrations.providers.mpesa.emulator.forms import read_form
 from integrations.providers.mpesa.emulator.identifiers import new_merchant_request_id
 from integrations.providers.mpesa.emulator.initiator_fields import C2B_REGISTER, C2B_SIMULATE

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from integrations.providers.emulation import Call, Fault, Rejected
 from integrations.providers.mpesa.emulator.book import Prompt
-from integrations.providers.mpesa.emulator.contract import Call, Fault, Rejected
 from integrations.providers.mpesa.emulator.identifiers import wire_time
 
 # section 6: Balance may be absent, without Value, a number or a string [3+].

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from integrations.providers.emulation import Call, Delivery
 from integrations.providers.mpesa.emulator import ledger
 from integrations.providers.mpesa.emulator.book import Prompt
 from integrations.providers.mpesa.emulator.c2b_book import (
@@ -20,7 +21,6 @@ from integrations.providers.mpesa.emulator.c2b_book import (
     Registration,
 )
 from integrations.providers.mpesa.emulator.callbacks import MALFORMED
-from integrations.providers.mpesa.emulator.contract import Call, Delivery
 from integrations.providers.mpesa.emulator.courier import Courier, Parcel
 from integrations.providers.mpesa.emulator.customers import MSISDN_FORMS, full_name, name_of
 from integrations.providers.mpesa.emulator.identifiers import wire_time

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from integrations.providers.mpesa.emulator.contract import Answer, Call, Delivery
+from integrations.providers.emulation import Answer, Call, Delivery
 from integrations.providers.mpesa.emulator.courier import Courier, Parcel
 from integrations.providers.mpesa.emulator.credentials import read_credential
 from integrations.providers.mpesa.emulator.envelopes import duplicate_originator, json_answer

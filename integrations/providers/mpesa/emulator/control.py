@@ -7,8 +7,8 @@ from dataclasses import asdict, fields, replace
 from datetime import date
 from typing import Any
 
+from integrations.providers.emulation import Answer, Rejected
 from integrations.providers.mpesa.emulator import credentials
-from integrations.providers.mpesa.emulator.contract import Answer, Rejected
 from integrations.providers.mpesa.emulator.desks import Desks
 from integrations.providers.mpesa.emulator.envelopes import json_answer
 from integrations.providers.mpesa.emulator.fields import is_msisdn

@@ -6,8 +6,8 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from integrations.providers.emulation import Delivery, Surroundings
 from integrations.providers.mpesa.emulator.callbacks import Manner
-from integrations.providers.mpesa.emulator.contract import Delivery, Surroundings
 
 HEADERS = {"Content-Type": "application/json;charset=UTF-8"}
 

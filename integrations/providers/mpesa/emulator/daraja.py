@@ -7,20 +7,20 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
-from integrations.providers.mpesa.emulator import (
-    callbacks,
-    control,
-    envelopes,
-    errors,
-    result_manner,
-)
-from integrations.providers.mpesa.emulator.contract import (
+from integrations.providers.emulation import (
     Answer,
     Call,
     Fault,
     Rejected,
     Request,
     Surroundings,
+)
+from integrations.providers.mpesa.emulator import (
+    callbacks,
+    control,
+    envelopes,
+    errors,
+    result_manner,
 )
 from integrations.providers.mpesa.emulator.desks import Desks
 from integrations.providers.mpesa.emulator.fields import read_phone

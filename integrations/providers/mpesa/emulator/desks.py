@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from integrations.providers.emulation import Answer, Request
 from integrations.providers.mpesa.emulator.c2b import C2BDesk
 from integrations.providers.mpesa.emulator.cashier import Cashier
 from integrations.providers.mpesa.emulator.clerk import Clerk
-from integrations.providers.mpesa.emulator.contract import Answer, Request
 from integrations.providers.mpesa.emulator.courier import Courier
 from integrations.providers.mpesa.emulator.merchants import Merchant
 from integrations.providers.mpesa.emulator.money import kes

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from integrations.providers.mpesa.emulator.contract import Answer
+from integrations.providers.emulation import Answer
 from integrations.providers.mpesa.emulator.identifiers import new_request_id
 
 # section 3, the overloaded code 500.001.1001 [3+]: the message decides.

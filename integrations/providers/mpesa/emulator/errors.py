@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from integrations.providers.emulation import Answer, Rejected
 from integrations.providers.mpesa.emulator import envelopes
-from integrations.providers.mpesa.emulator.contract import Answer, Rejected
 
 # Code: usual HTTP status and text. A text that names a field takes it from the option `field`.
 ERRORS: dict[str, tuple[int, str]] = {

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import urlsplit
 
-from integrations.providers.mpesa.emulator.contract import Request
+from integrations.providers.emulation import Request
 from integrations.providers.mpesa.emulator.identifiers import EAT
 
 MAXIMUM_AMOUNT = 250_000  # KES per transaction (section 1 [3+])

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from integrations.providers.emulation import Answer, Request
 from integrations.providers.mpesa.emulator import envelopes
-from integrations.providers.mpesa.emulator.contract import Answer, Request
 from integrations.providers.mpesa.emulator.fields import FieldError, PayloadError, read_fields
 from integrations.providers.mpesa.emulator.initiator_fields import Form
 from integrations.providers.mpesa.emulator.merchants import Merchant

@@ -8,8 +8,8 @@ from binascii import Error as Base64Error
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from integrations.providers.emulation import Answer, Request
 from integrations.providers.mpesa.emulator import envelopes
-from integrations.providers.mpesa.emulator.contract import Answer, Request
 from integrations.providers.mpesa.emulator.identifiers import new_token
 from integrations.providers.mpesa.emulator.products import EVERY_PRODUCT, OTHER_VERSION, Route
 

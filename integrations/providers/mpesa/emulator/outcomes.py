@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from integrations.providers.mpesa.emulator.contract import Rejected
+from integrations.providers.emulation import Rejected
 
 PAID = "0"
 NO_ANSWER = "1037"

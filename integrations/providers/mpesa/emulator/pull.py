@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from integrations.providers.emulation import Answer, Request
 from integrations.providers.mpesa.emulator import envelopes, ledger
-from integrations.providers.mpesa.emulator.contract import Answer, Request
 from integrations.providers.mpesa.emulator.customers import MSISDN_FORMS
 from integrations.providers.mpesa.emulator.forms import read_form
 from integrations.providers.mpesa.emulator.identifiers import EAT, new_merchant_request_id

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from integrations.providers.emulation import Call, Fault, Rejected
 from integrations.providers.mpesa.emulator import callbacks
 from integrations.providers.mpesa.emulator.callbacks import Manner
-from integrations.providers.mpesa.emulator.contract import Call, Fault, Rejected
 
 # The shapes that section 18 lists, by option; the first is the usual one.
 SHAPES: dict[str, tuple[str, ...]] = {

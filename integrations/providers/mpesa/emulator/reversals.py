@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from integrations.providers.emulation import Answer, Request
 from integrations.providers.mpesa.emulator import ledger
 from integrations.providers.mpesa.emulator.clerk import Clerk
-from integrations.providers.mpesa.emulator.contract import Answer, Request
 from integrations.providers.mpesa.emulator.forms import read_form
 from integrations.providers.mpesa.emulator.identifiers import (
     new_conversation_id,

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from integrations.providers.emulation import Answer, Call, Request
 from integrations.providers.mpesa.emulator import envelopes
 from integrations.providers.mpesa.emulator.book import Book, Prompt
 from integrations.providers.mpesa.emulator.callbacks import choose_manner
-from integrations.providers.mpesa.emulator.contract import Answer, Call, Request
 from integrations.providers.mpesa.emulator.fields import (
     FieldError,
     PayloadError,

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from integrations.providers.mpesa.emulator.contract import Surroundings
+from integrations.providers.emulation import Surroundings
 from integrations.providers.mpesa.emulator.fields import Rules
 from integrations.providers.mpesa.emulator.initiators import Initiator
 from integrations.providers.mpesa.emulator.ledger import Ledger, Movement

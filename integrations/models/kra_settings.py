@@ -1,0 +1,386 @@
+"""Settings of KRA: eTIMS by any of its three ways, and GavaConnect."""
+
+from __future__ import annotations
+
+import re
+from types import MappingProxyType
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import models
+
+from integrations import registry
+from integrations.crypto.fields import EncryptedTextField
+from integrations.models.account_model import AccountSettings, account_constraints
+from integrations.models.settings_model import Environment, declare_settings, integration_link
+
+# eTIMS reference, section 1. Production of the gateway is [2]: `base_url` replaces it.
+GAVACONNECT_SANDBOX = "https://sbx.kra.go.ke"
+GAVACONNECT_PRODUCTION = "https://api.kra.go.ke"
+_SANDBOX, _PRODUCTION = Environment.SANDBOX.value, Environment.PRODUCTION.value
+ETIMS_HOSTS = MappingProxyType(
+    {
+        ("oscu_direct", _SANDBOX): "https://etims-api-sbx.kra.go.ke/etims-api",
+        ("oscu_direct", _PRODUCTION): "https://etims-api.kra.go.ke/etims-api",
+        ("oscu_gateway", _SANDBOX): "https://sbx.kra.go.ke/etims-oscu/api/v1",
+        ("oscu_gateway", _PRODUCTION): "https://api.kra.go.ke/etims-oscu/api/v1",
+        ("vscu", _SANDBOX): "http://localhost:8088",
+        ("vscu", _PRODUCTION): "http://localhost:8088",
+    }
+)
+PIN = re.compile(r"[A-Z]\d{9}[A-Z]")
+# Section 9.
+QR_PRODUCTION = "https://etims.kra.go.ke/common/link/etims/receipt/indexEtimsReceiptData?Data="
+QR_SANDBOX = "https://etims-sbx.kra.go.ke/common/link/etims/receipt/indexEtimsReceiptData?Data="
+
+
+class Transport(models.TextChoices):
+    """The three ways to a control unit (reference, section 1)."""
+
+    OSCU_DIRECT = "oscu_direct", "OSCU, KRA's own host"
+    OSCU_GATEWAY = "oscu_gateway", "OSCU, through KRA's gateway"
+    VSCU = "vscu", "VSCU on this machine"
+
+
+class AmountProfile(models.TextChoices):
+    """What the price, supply and taxable fields hold (reference, section 7)."""
+
+    NET_TAXABLE = "net_taxable", "Prices with VAT, taxable amounts without"
+    SPEC_INCLUSIVE = "spec_inclusive", "Everything with VAT, as the specification's samples"
+    ALL_NET = "all_net", "Everything without VAT"
+
+
+class UnknownItem(models.TextChoices):
+    """What becomes of a line whose item is not in the catalogue."""
+
+    REFUSE = "refuse", "Refuse the invoice, naming the line"
+    DEFAULT = "default", "Sell it as the default item"
+
+
+class QrTarget(models.TextChoices):
+    """What the QR code of a receipt holds (reference, section 9)."""
+
+    LINK = "link", "KRA's page about the receipt"
+    TEXT = "text", "The receipt's data as text (VSCU)"
+
+
+def _product_key(product: str) -> EncryptedTextField:
+    return EncryptedTextField(
+        help_text=f"Where the portal gave “{product}” a key of its own; empty: the client id above."
+    )
+
+
+def _product_secret(product: str) -> EncryptedTextField:
+    return EncryptedTextField(help_text=f"The secret that belongs to the key of “{product}”.")
+
+
+@declare_settings
+class KRASettings(AccountSettings):
+    """A taxpayer's branch with its control unit, and the taxpayer's GavaConnect credentials."""
+
+    info = registry.Integration(
+        slug="kra",
+        name="KRA",
+        label="KRA",
+        category="TAX",
+        required=("kra_pin",),
+        defaults=MappingProxyType({"base_url": ETIMS_HOSTS["oscu_direct", _SANDBOX]}),
+        portal_url="https://developer.go.ke",
+        portal_help="Client id and secret are on the app's page of the developer portal, one pair "
+        "for each API product. The device serial is what KRA approved on the eTIMS portal.",
+        docs_url="https://developer.go.ke/apis",
+    )
+
+    account_field = "branch_code"
+    sections = MappingProxyType(
+        {
+            "Control unit": (
+                "device_serial", "communication_key", "control_unit_id", "mrc_no", "pos_serial",
+                "starting_invoice_number", "starting_stock_number", "starting_purchase_number",
+            ),
+            "Invoices": (
+                "amount_profile", "tax_rates", "retail_customer_name", "retail_customer_pin",
+                "unknown_items", "default_item_code", "default_item_class",
+                "default_packaging_unit", "default_quantity_unit", "credit_reasons",
+                "credit_note_limit", "credit_note_months", "report_stock",
+                "signature_wait_seconds", "registrar_id", "registrar_name",
+            ),
+            "Receipts": (
+                "trade_name", "receipt_address", "top_message", "bottom_message", "qr_target",
+                "qr_url", "qr_sandbox_url",
+            ),
+            "GavaConnect": (
+                "client_id", "client_secret", "gavaconnect_url", "gavaconnect_sandbox_url",
+                "username", "password", "token_path", "certificate_path", "compliance_path",
+                "pin_by_pin_client_id", "pin_by_pin_client_secret",
+                "pin_by_id_client_id", "pin_by_id_client_secret",
+                "tcc_check_client_id", "tcc_check_client_secret",
+                "tcc_application_client_id", "tcc_application_client_secret",
+                "nil_return_client_id", "nil_return_client_secret",
+                "withholding_client_id", "withholding_client_secret",
+                "obligations_client_id", "obligations_client_secret",
+                "invoice_checker_client_id", "invoice_checker_client_secret",
+                "obligation_codes",
+            ),
+            "What KRA does not document": (
+                "paths", "invoice_path", "invoice_status_path", "sync_path", "duplicate_codes",
+                "vscu_duplicate_codes", "is_bearer_sent", "is_invoice_saved_twice",
+                "read_timeout", "offline_hours", "offline_alarm_hours", "requests_per_second",
+            ),
+        }
+    )  # fmt: skip
+
+    integration = integration_link("kra_settings")
+    transport = models.CharField(
+        max_length=20,
+        choices=Transport.choices,
+        default=Transport.OSCU_DIRECT,
+        help_text="How invoices reach KRA: its own host, its gateway, or the VSCU program.",
+    )
+    kra_pin = models.CharField(
+        "KRA PIN", max_length=20, default="", blank=True, help_text="A letter, 9 digits, a letter."
+    )
+    branch_code = models.CharField(
+        max_length=10,
+        default="",
+        blank=True,
+        help_text="Two digits, as KRA told; 00 is the head office, but a first branch may be 01.",
+    )
+    base_url = models.URLField(
+        default="",
+        blank=True,
+        help_text="Host of eTIMS in production; empty: KRA's own for the transport.",
+    )
+    sandbox_url = models.URLField(
+        default="",
+        blank=True,
+        help_text="Host of eTIMS in the sandbox; empty: KRA's own for the transport.",
+    )
+    apigee_app_id = models.CharField(
+        max_length=255, default="", blank=True, help_text="For the gateway: the id of the app."
+    )
+    client_id = EncryptedTextField(help_text="Consumer key of the app on the developer portal.")
+    client_secret = EncryptedTextField(
+        help_text="Consumer secret of the app on the developer portal."
+    )
+    username = models.CharField(
+        max_length=255, default="", blank=True, help_text="Not used by any of KRA's APIs."
+    )
+    password = EncryptedTextField(help_text="Not used by any of KRA's APIs.")
+    device_serial = models.CharField(
+        max_length=255,
+        default="",
+        blank=True,
+        help_text="The serial that KRA approved for this PIN and branch.",
+    )
+    pos_serial = models.CharField(max_length=255, default="", blank=True)
+    communication_key = EncryptedTextField(
+        help_text="KRA hands it out once, when the device is initialised. Paste one you have."
+    )
+    control_unit_id = models.CharField(
+        max_length=100, default="", blank=True, help_text="sdcId, such as KRACU0100000001."
+    )
+    mrc_no = models.CharField("MRC number", max_length=100, default="", blank=True)
+    starting_invoice_number = models.PositiveBigIntegerField(
+        default=1, help_text="Of the first invoice from here; higher for a device used before."
+    )
+    starting_stock_number = models.PositiveBigIntegerField(
+        default=1, help_text="Of the first stock movement from here."
+    )
+    starting_purchase_number = models.PositiveBigIntegerField(
+        default=1, help_text="Of the first purchase confirmed from here."
+    )
+    amount_profile = models.CharField(
+        max_length=20,
+        choices=AmountProfile.choices,
+        default=AmountProfile.NET_TAXABLE,
+        help_text="What KRA's fields of an invoice line hold; sources disagree.",
+    )
+    tax_rates = models.CharField(
+        max_length=100,
+        default="",
+        blank=True,
+        help_text="Rates that replace those of KRA's code list, such as “B=16 E=8”.",
+    )
+    retail_customer_name = models.CharField(
+        max_length=60,
+        default="CASH SALE",
+        help_text="Of sales without a customer: an invoice without a name can't be credited.",
+    )
+    retail_customer_pin = models.CharField(
+        max_length=20, default="", blank=True, help_text="Of sales without one; usually empty."
+    )
+    unknown_items = models.CharField(
+        max_length=10, choices=UnknownItem.choices, default=UnknownItem.REFUSE
+    )
+    default_item_code = models.CharField(max_length=20, default="", blank=True)
+    default_item_class = models.CharField(max_length=10, default="", blank=True)
+    default_packaging_unit = models.CharField(max_length=5, default="CT")
+    default_quantity_unit = models.CharField(max_length=5, default="NO")
+    credit_reasons = models.CharField(
+        max_length=100,
+        default="01 02 03 04 05 06",
+        help_text="Reason codes that KRA takes for credit notes.",
+    )
+    credit_note_limit = models.PositiveSmallIntegerField(
+        null=True, blank=True, help_text="Most credit notes of one invoice; empty: no limit."
+    )
+    credit_note_months = models.PositiveSmallIntegerField(
+        null=True, blank=True, help_text="Months within which to credit; empty: no limit."
+    )
+    report_stock = models.BooleanField(
+        default=False, help_text="Report goods to KRA's stock after each signed invoice."
+    )
+    signature_wait_seconds = models.PositiveSmallIntegerField(
+        default=10, help_text="How long a caller waits before it gets a provisional receipt."
+    )
+    registrar_id = models.CharField(max_length=20, default="admin")
+    registrar_name = models.CharField(max_length=60, default="Admin")
+    trade_name = models.CharField(max_length=20, default="", blank=True)
+    receipt_address = models.CharField(max_length=200, default="", blank=True)
+    top_message = models.CharField(max_length=20, default="", blank=True)
+    bottom_message = models.CharField(max_length=20, default="", blank=True)
+    qr_target = models.CharField(max_length=10, choices=QrTarget.choices, default=QrTarget.LINK)
+    qr_url = models.URLField(default=QR_PRODUCTION, max_length=300)
+    qr_sandbox_url = models.URLField(default=QR_SANDBOX, max_length=300)
+    gavaconnect_url = models.URLField(default=GAVACONNECT_PRODUCTION)
+    gavaconnect_sandbox_url = models.URLField(default=GAVACONNECT_SANDBOX)
+    token_path = models.CharField(max_length=255, default="/v1/token/generate")
+    certificate_path = models.CharField(max_length=255, default="/application/v1/tcc")
+    compliance_path = models.CharField(max_length=255, default="/checker/v1/pinbypin")
+    pin_by_pin_client_id = _product_key("PIN by PIN")
+    pin_by_pin_client_secret = _product_secret("PIN by PIN")
+    pin_by_id_client_id = _product_key("PIN by ID")
+    pin_by_id_client_secret = _product_secret("PIN by ID")
+    tcc_check_client_id = _product_key("TCC check")
+    tcc_check_client_secret = _product_secret("TCC check")
+    tcc_application_client_id = _product_key("TCC application")
+    tcc_application_client_secret = _product_secret("TCC application")
+    nil_return_client_id = _product_key("NIL return")
+    nil_return_client_secret = _product_secret("NIL return")
+    withholding_client_id = _product_key("Withholding PRN")
+    withholding_client_secret = _product_secret("Withholding PRN")
+    obligations_client_id = _product_key("Obligations")
+    obligations_client_secret = _product_secret("Obligations")
+    invoice_checker_client_id = _product_key("Invoice checker")
+    invoice_checker_client_secret = _product_secret("Invoice checker")
+    obligation_codes = models.CharField(
+        max_length=300,
+        default="1=Income tax, individual 4=Income tax, company 5=VAT 6=PAYE 7=Excise 8=Rental",
+        blank=True,
+        help_text="Obligation codes of NIL returns; sources disagree.",
+    )
+    paths = models.TextField(
+        default="",
+        blank=True,
+        help_text="Paths that replace those of the transport, one a line: “save_sale = /path”.",
+    )
+    invoice_path = models.CharField(
+        max_length=255, default="", blank=True, help_text="Of sales; empty: the transport's."
+    )
+    invoice_status_path = models.CharField(
+        max_length=255, default="", blank=True, help_text="Of one invoice; empty: the transport's."
+    )
+    sync_path = models.CharField(
+        max_length=255, default="", blank=True, help_text="Of code lists; empty: the transport's."
+    )
+    duplicate_codes = models.CharField(
+        max_length=100,
+        default="994 921",
+        help_text="Result codes by which KRA says that it has this number already.",
+    )
+    vscu_duplicate_codes = models.CharField(
+        max_length=100,
+        default="994 921 899",
+        help_text="The same for the VSCU, which has no code of its own for it.",
+    )
+    is_bearer_sent = models.BooleanField(
+        "send a token to KRA's own host",
+        default=False,
+        help_text="One source does; the others send none.",
+    )
+    is_invoice_saved_twice = models.BooleanField(
+        "call saveInvoice after saveSales",
+        default=False,
+        help_text="One source says that the VSCU wants it.",
+    )
+    read_timeout = models.PositiveSmallIntegerField(
+        default=60, help_text="Seconds to wait for KRA's answer; it is often slow."
+    )
+    offline_hours = models.PositiveSmallIntegerField(
+        default=24, help_text="Hours that a VSCU signs without contact to KRA."
+    )
+    offline_alarm_hours = models.PositiveSmallIntegerField(
+        default=20, help_text="Raise an alarm when invoices have waited, or KRA was away, so long."
+    )
+    requests_per_second = models.PositiveIntegerField(
+        default=10, help_text="Calls to KRA with these credentials, all processes together."
+    )
+
+    class Meta:
+        verbose_name = "KRA Settings"
+        verbose_name_plural = "KRA Settings"
+        constraints = account_constraints(
+            "kra_settings",
+            "branch_code",
+            taken="This business already has KRA settings. Add a further branch with “Main "
+            "account” unticked.",
+            known="This business already has settings for this branch.",
+        )
+
+    @property
+    def mode(self) -> str:
+        """The documented name of `environment`: "sandbox" or "production"."""
+        return str(self.environment)
+
+    @mode.setter
+    def mode(self, value: str) -> None:
+        self.environment = value
+
+    @property
+    def etims_url(self) -> str:
+        """Where eTIMS is, in the row's environment, without a slash at the end."""
+        own = self.base_url if self.environment == Environment.PRODUCTION else self.sandbox_url
+        found = own or ETIMS_HOSTS[str(self.transport), str(self.environment)]
+        return found.rstrip("/")
+
+    @property
+    def gavaconnect_active_url(self) -> str:
+        """Where GavaConnect is, in the row's environment."""
+        live = self.environment == Environment.PRODUCTION
+        return (self.gavaconnect_url if live else self.gavaconnect_sandbox_url).rstrip("/")
+
+    def outbound_urls(self) -> list[str]:
+        """KRA's hosts of the environment, whichever transport is in use, and what replaces them.
+
+        A change of transport thus moves no secret: the communication key can't be typed again.
+        """
+        oscu = (Transport.OSCU_DIRECT.value, Transport.OSCU_GATEWAY.value)
+        own = self.base_url if self.environment == Environment.PRODUCTION else self.sandbox_url
+        known = [] if own else [ETIMS_HOSTS[way, str(self.environment)] for way in oscu]
+        return [*known, self.etims_url, self.gavaconnect_active_url]
+
+    def config_values(self) -> dict[str, Any]:
+        """The documented keys; `base_url` is eTIMS of the environment, `mode` its name.
+
+        `gavaconnect_url` is the one of the environment too.
+        """
+        live = {"base_url": self.etims_url, "gavaconnect_url": self.gavaconnect_active_url}
+        return {**super().config_values(), **live}
+
+    def clean(self) -> None:
+        """Refuse a PIN of another shape, and numbers and codes that can't be."""
+        super().clean()
+        self.kra_pin = self.kra_pin.strip().upper()
+        errors = {}
+        if self.kra_pin and not PIN.fullmatch(self.kra_pin):
+            errors["kra_pin"] = "A KRA PIN is a letter, 9 digits and a letter, such as A123456789B."
+        if self.branch_code and not re.fullmatch(r"\d{2}", self.branch_code):
+            errors["branch_code"] = "A branch has two digits, such as 00."
+        for name in ("starting_invoice_number", "starting_stock_number"):
+            if getattr(self, name) < 1:
+                errors[name] = "Numbers start at 1."
+        if self.requests_per_second < 1:
+            errors["requests_per_second"] = "At least 1."
+        if errors:
+            raise ValidationError(errors)

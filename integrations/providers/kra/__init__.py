@@ -1,0 +1,1 @@
+"""KRA (eTIMS and GavaConnect). docs/reference/kra.md is its page."""

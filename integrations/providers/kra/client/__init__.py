@@ -1,0 +1,1 @@
+"""The conversation with KRA: eTIMS by its three transports, and GavaConnect."""

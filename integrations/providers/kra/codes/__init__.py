@@ -1,0 +1,1 @@
+"""What KRA's codes and texts mean, in words."""
