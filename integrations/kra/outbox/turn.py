@@ -6,7 +6,7 @@ import logging
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import F
+from django.db.models import F, Max, QuerySet
 from django.db.models.functions import Now
 
 from integrations.config import Snapshot
@@ -84,7 +84,7 @@ def _send(invoice: KRAInvoice, config: Snapshot) -> Outcome:
     except _StandAside:
         if book.park(invoice, claim=invoice.claim_token):
             return Kept()
-        return Again(delay_seconds=0, count_attempt=False)
+        return Again(delay_seconds=1, count_attempt=False)
     except _NotOurs:
         return Kept()
     except InvalidInput as error:
@@ -106,7 +106,9 @@ def allot(invoice: KRAInvoice, config: Snapshot) -> None:
             rows = KRAInvoice.objects.filter(branch_id=invoice.branch_id, state__in=OPEN_NUMBER)
             if rows.exclude(pk=invoice.pk).exists():
                 raise _StandAside
-            number = branch.last_invoice_number + 1
+            # Our own book is heard too: a counter that was set back can't double a number.
+            last = rows_of(branch).aggregate(last=Max("number"))["last"] or 0
+            number = max(branch.last_invoice_number, last) + 1
             changes: dict[str, Any] = {
                 "number": number,
                 "body": _body(invoice, config, number),
@@ -124,6 +126,11 @@ def allot(invoice: KRAInvoice, config: Snapshot) -> None:
         logger.exception("invoice=%s number_refused_by_the_database", invoice.public_id)
         invoice.refresh_from_db()
         raise _StandAside from None
+
+
+def rows_of(branch: KRABranch) -> QuerySet[KRAInvoice]:
+    """The documents of a branch that have a number, by the index of its constraint."""
+    return KRAInvoice.objects.filter(branch=branch, number__isnull=False)
 
 
 def _body(invoice: KRAInvoice, config: Snapshot, number: int) -> dict[str, Any]:
