@@ -120,7 +120,7 @@ class KRASettings(AccountSettings):
                 "withholding_client_id", "withholding_client_secret",
                 "obligations_client_id", "obligations_client_secret",
                 "invoice_checker_client_id", "invoice_checker_client_secret",
-                "obligation_codes",
+                "obligation_codes", "gavaconnect_facts",
             ),
             "What KRA does not document": (
                 "paths", "invoice_path", "invoice_status_path", "sync_path", "duplicate_codes",
@@ -269,6 +269,12 @@ class KRASettings(AccountSettings):
         default="1=Income tax, individual 4=Income tax, company 5=VAT 6=PAYE 7=Excise 8=Rental",
         blank=True,
         help_text="Obligation codes of NIL returns; sources disagree.",
+    )
+    gavaconnect_facts = models.TextField(
+        default="",
+        blank=True,
+        help_text="What replaces our reading of a product, one a line: “station.code = 84000” "
+        "(success), “tcc_check.good = Valid” (standing), “prn_search.number = prnNumber” (key).",
     )
     paths = models.TextField(
         default="",
