@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from integrations.config import Snapshot
-from integrations.exceptions import InvalidInput, OutcomeUnknown, ProviderError
+from integrations.exceptions import InvalidInput, OutcomeUnknown, TransportError
 from integrations.outbound import Call, Client, Limits, Response
 from integrations.outbound.retry import backoff
 from integrations.providers.kra.client.endpoints import GATEWAY, OPERATIONS, VSCU, path_of
@@ -93,6 +93,7 @@ class Connection:
         """
         is_read = OPERATIONS[operation].is_read
         call = self._call(operation, body or {}, deadline=deadline, reference=reference)
+        until = _sooner(deadline, time.monotonic() + call.limits.total)
         attempt = 0
         while True:
             attempt += 1
@@ -104,7 +105,7 @@ class Connection:
                 )
             if not is_read:
                 raise _no_of_write(meaning, opened)
-            if attempt >= READ_ATTEMPTS or not meaning.retry_read or not _pause(attempt, deadline):
+            if attempt >= READ_ATTEMPTS or not meaning.retry_read or not _pause(attempt, until):
                 raise _no_of_read(meaning, opened)
 
     def _call(
@@ -226,14 +227,21 @@ def _no_of_write(meaning: Meaning, opened: Envelope) -> Exception:
     return EtimsRefused(meaning, text=opened.text, request_id=opened.request_id)
 
 
-def _no_of_read(meaning: Meaning, opened: Envelope) -> ProviderError:
+def _no_of_read(meaning: Meaning, opened: Envelope) -> Exception:
+    if meaning.kind is Kind.UNKNOWN:
+        code = meaning.code or "unusable_answer"
+        return TransportError(f"{meaning.cause} Try again later.", sent=True, code=code)
     return EtimsRefused(meaning, text=opened.text, request_id=opened.request_id)
 
 
-def _pause(attempt: int, deadline: float | None) -> bool:
+def _sooner(deadline: float | None, other: float) -> float:
+    return other if deadline is None else min(deadline, other)
+
+
+def _pause(attempt: int, deadline: float) -> bool:
     """Wait before the next attempt, unless the deadline comes first; then False."""
     seconds = backoff(attempt)
-    if deadline is not None and time.monotonic() + seconds >= deadline:
+    if time.monotonic() + seconds >= deadline:
         return False
     time.sleep(seconds)
     return True

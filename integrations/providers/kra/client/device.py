@@ -73,7 +73,7 @@ class DeviceCalls(Connection):
             raise ConfigurationError(
                 "The device has no communication key yet: initialise it, or paste the key that "
                 "it has.",
-                code="device_not_initialised",
+                code="device_not_ready",
             )
         since = moment_text(timezone.now() - timedelta(days=1))
         self.call("code_list", {"lastReqDt": since})

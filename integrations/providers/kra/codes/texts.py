@@ -14,10 +14,14 @@ from integrations.providers.kra.codes.words import Kind, Meaning
 _AGAIN = "Correct the document and submit it again."
 _SETTINGS = "Check PIN, branch and communication key in the KRA settings."
 
+_COMPARE = "Compare the branch's book with KRA's before anything else is sent."
 _NUMBERS = (
-    (r"invalid\s+invcno\s+sequence", "The KRA number of this document is not the next one."),
-    (r"invalid\s+sarno\s+sequence", "The KRA number of this stock movement is not the next one."),
-    (r"invalid\s+itemcd\s+sequence", "The item code does not end with the next running number."),
+    (r"invalid\s+invcno\s+sequence", "The KRA number of this document is not the next one.",
+     _COMPARE),
+    (r"invalid\s+sarno\s+sequence", "The KRA number of this stock movement is not the next one.",
+     _COMPARE),
+    (r"invalid\s+itemcd\s+sequence", "The item code does not end with the next running number.",
+     "Give the item a code that ends with it."),
 )  # fmt: skip
 _EXPECTED = re.compile(r"expected[^:0-9]*:?[^0-9]*?(\d{1,18})", re.I)
 _ENDING = re.compile(r"ending\s+with\s*:?\s*\S*?(\d{1,18})\b", re.I)
@@ -69,9 +73,9 @@ _TEXTS: tuple[tuple[str, Kind, str, str], ...] = (
 def by_number(code: str, text: str) -> Meaning | None:
     """What a text about a running number says, or None where it is about something else."""
     folded = text.lower()
-    for pattern, cause in _NUMBERS:
+    for pattern, cause, next_step in _NUMBERS:
         if re.search(pattern, folded):
-            return _sequence(code, cause, text)
+            return _sequence(code, cause, next_step, text)
     return None
 
 
@@ -85,7 +89,7 @@ def by_text(code: str, text: str) -> Meaning | None:
     return None
 
 
-def _sequence(code: str, cause: str, text: str) -> Meaning:
+def _sequence(code: str, cause: str, next_step: str, text: str) -> Meaning:
     expected, found = _ENDING.search(text) or _EXPECTED.search(text), _FOUND.search(text)
     number = int(expected[1]) if expected else None
     wanted = f" KRA expects {number}." if number is not None else ""
@@ -93,7 +97,7 @@ def _sequence(code: str, cause: str, text: str) -> Meaning:
         code,
         Kind.SEQUENCE,
         cause + wanted,
-        "Compare the branch's book with KRA's before anything else is sent.",
+        next_step,
         expected=number,
         found=int(found[1]) if found else None,
     )
