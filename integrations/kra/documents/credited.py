@@ -22,6 +22,8 @@ class Left:
     """Of one line of the original as it was sent: what no credit note has taken."""
 
     line: Mapping[str, Any]
+    # By which the original was worked out.
+    profile: str
     quantity: Decimal
     total: Decimal
     paid: Decimal
@@ -31,7 +33,11 @@ def left_of(original: KRAInvoice) -> dict[int, Left]:
     """What is left of each line of the original, by its position. One query."""
     left = {
         line["position"]: Left(
-            line, Decimal(line["quantity"]), Decimal(line["total"]), Decimal(line["paid"])
+            line=line,
+            profile=original.document["profile"],
+            quantity=Decimal(line["quantity"]),
+            total=Decimal(line["total"]),
+            paid=Decimal(line["paid"]),
         )
         for line in original.document["lines"]
     }
@@ -68,7 +74,7 @@ def check_credit(prepared: Prepared, original: KRAInvoice) -> None:
         field = f"items[{line['source']}]"
         if of is None:
             raise InvalidInput(
-                f"{field}.original_line", "the original has no such line.", code="unknown_line"
+                f"{field}.original_line", "the original has no such line.", code="not_the_original"
             )
         if of.quantity < 0:
             raise InvalidInput(
