@@ -44,6 +44,7 @@ class Migration(migrations.Migration):
                 ('last_contact_at', models.DateTimeField(blank=True, null=True)),
                 ('held_reason', models.CharField(blank=True, default='', max_length=300)),
                 ('held_at', models.DateTimeField(blank=True, null=True)),
+                ('held_code', models.CharField(blank=True, default='', max_length=20)),
                 ('alarmed_at', models.DateTimeField(blank=True, null=True)),
                 ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
                 ('updated_at', models.DateTimeField(auto_now=True)),
@@ -142,6 +143,8 @@ class Migration(migrations.Migration):
                 ('attention', models.CharField(blank=True, default='', max_length=300)),
                 ('times_printed', models.PositiveIntegerField(default=0)),
                 ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
+                ('queued_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
+                ('parked_at', models.DateTimeField(blank=True, editable=False, null=True)),
                 ('updated_at', models.DateTimeField(auto_now=True)),
                 ('sent_at', models.DateTimeField(blank=True, null=True)),
                 ('completed_at', models.DateTimeField(blank=True, null=True)),
@@ -567,6 +570,10 @@ class Migration(migrations.Migration):
             model_name='krainvoice',
             index=models.Index(condition=models.Q(('attention', ''), _negated=True), fields=['-id'], name='krainvoice_attention'),
         ),
+        migrations.AddIndex(
+            model_name='krainvoice',
+            index=models.Index(condition=models.Q(('parked_at__isnull', False)), fields=['branch'], name='krainvoice_parked'),
+        ),
         migrations.AddConstraint(
             model_name='krainvoice',
             constraint=models.UniqueConstraint(fields=('branch', 'number'), name='krainvoice_number'),
@@ -574,6 +581,10 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='krainvoice',
             constraint=models.UniqueConstraint(fields=('branch', 'trader_number'), name='krainvoice_trader'),
+        ),
+        migrations.AddConstraint(
+            model_name='krainvoice',
+            constraint=models.UniqueConstraint(condition=models.Q(('state__in', ['sending', 'in_doubt'])), fields=('branch',), name='krainvoice_one_open'),
         ),
         migrations.AddConstraint(
             model_name='krainvoice',
