@@ -1,4 +1,4 @@
-"""Handing receipts out: the first of a signed document is the original, every further one a copy."""
+"""Handing receipts out: the first one of a signed document is the original, all others copies."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def _as_text(invoice: KRAInvoice) -> str:
 
 def qr_code(text: str) -> segno.QRCode:
     """The code of a text, large or small."""
-    import segno  # noqa: PLC0415 - only who prints needs it
+    import segno
 
     return segno.make_qr(text, error=ERROR_LEVEL)
 

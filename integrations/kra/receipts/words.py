@@ -8,6 +8,9 @@ from decimal import Decimal
 
 from integrations.kra.receipts.data import NAIROBI
 
+# Controls, direction marks, halves of pairs, private and unassigned places.
+_UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})
+
 
 def money(amount: Decimal) -> str:
     """ "1,234.50"; below zero with a minus."""
@@ -43,6 +46,9 @@ def dashed(text: str) -> str:
 def printable(text: str) -> str:
     """One line of text with letters and accents joined, and nothing that steers a printer."""
     joined = unicodedata.normalize("NFC", text)
-    kept = (" " if each.isspace() else each for each in joined
-            if each.isspace() or unicodedata.category(each) not in ("Cc", "Cf", "Cs", "Co", "Cn"))  # fmt: skip
+    kept = (
+        " " if each.isspace() else each
+        for each in joined
+        if each.isspace() or unicodedata.category(each) not in _UNPRINTABLE
+    )
     return " ".join("".join(kept).split())

@@ -17,8 +17,8 @@ _UNKNOWN = "?"
 
 @cache
 def _load(name: str) -> Any:
-    from reportlab.pdfbase import pdfmetrics  # noqa: PLC0415 - only who prints needs it
-    from reportlab.pdfbase.ttfonts import TTFont  # noqa: PLC0415
+    from reportlab.pdfbase import pdfmetrics
+    from reportlab.pdfbase.ttfonts import TTFont
 
     font = TTFont(name, str(_FOLDER / _FILES[name]))
     pdfmetrics.registerFont(font)

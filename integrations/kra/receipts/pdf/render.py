@@ -54,7 +54,7 @@ def _sheet_pen(canvas: Any, receipt: Receipt, pages: int) -> Pen:
 
 
 def _canvas(file: BytesIO, receipt: Receipt, width: float, height: float) -> Any:
-    from reportlab.pdfgen.canvas import Canvas  # noqa: PLC0415 - only who prints needs it
+    from reportlab.pdfgen.canvas import Canvas
 
     # Without the moment of printing: the same receipt is the same file.
     canvas = Canvas(file, pagesize=(width, height), pageCompression=1, invariant=1, lang="en")

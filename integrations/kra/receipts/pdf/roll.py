@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from integrations.kra.receipts import words
 from integrations.kra.receipts.data import Receipt, ReceiptLine
-from integrations.kra.receipts.pdf.pen import MM, Cell, Pen
+from integrations.kra.receipts.pdf.pen import MM, Align, Cell, Pen
 
 WIDTH, MARGIN = 80 * MM, 4 * MM
 # The longest page that PDF readers take is 14,400 points.
@@ -12,6 +12,12 @@ LONGEST = 14_000.0
 TAIL = 8 * MM
 QR_SIDE = 34 * MM
 _SIZE, _SMALL = 8.0, 7.2
+_TIMES = "\N{MULTIPLICATION SIGN}"
+# The tax table: heads, shares of the width, sides.
+_TAXES: tuple[tuple[str, float, Align], ...] = (
+    ("Tax", 0.36, "left"), ("Rate", 0.14, "right"), ("Taxable", 0.27, "right"),
+    ("Tax", 0.23, "right"),
+)  # fmt: skip
 
 
 def draw_roll(pen: Pen, receipt: Receipt) -> None:
@@ -63,7 +69,7 @@ def _head(pen: Pen, receipt: Receipt) -> None:
 
 def _line(pen: Pen, line: ReceiptLine) -> None:
     total = f"{words.money(line.total)} {line.tax_type or '*'}"
-    how_much = f"{words.quantity(line.quantity)} {line.unit} × {words.money(line.price)}"
+    how_much = f"{words.quantity(line.quantity)} {line.unit} {_TIMES} {words.money(line.price)}"
     pen.need(3 * _SIZE * 1.3)
     pen.row(Cell(line.name, pen.inner, size=_SIZE))
     pen.row(
@@ -91,15 +97,14 @@ def _sums(pen: Pen, receipt: Receipt) -> None:
 
 
 def _taxes(pen: Pen, receipt: Receipt) -> None:
-    shares = (0.36, 0.14, 0.27, 0.23)
-    heads = (("Tax", "left"), ("Rate", "right"), ("Taxable", "right"), ("Tax", "right"))
-    pen.row(*(Cell(text, pen.inner * share, align, is_bold=True, size=_SMALL)  # type: ignore[arg-type]
-              for share, (text, align) in zip(shares, heads, strict=True)))  # fmt: skip
+    wide = pen.inner
+    pen.row(*(Cell(head, wide * share, align, True, _SMALL) for head, share, align in _TAXES))
     for row in receipt.taxes:
         texts = (f"{row.tax_type} {row.name}", words.rate(row.rate), words.money(row.taxable),
                  words.money(row.tax))  # fmt: skip
-        pen.row(*(Cell(text, pen.inner * share, align, size=_SMALL)  # type: ignore[arg-type]
-                  for text, share, (_, align) in zip(texts, shares, heads, strict=True)))  # fmt: skip
+        cells = zip(texts, _TAXES, strict=True)
+        pen.row(*(Cell(text, wide * share, align, size=_SMALL)
+                  for text, (_, share, align) in cells))  # fmt: skip
     pen.rule(is_dashed=True)
 
 
