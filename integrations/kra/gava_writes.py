@@ -28,7 +28,7 @@ def refuse_open_transaction(what: str) -> None:
         )
 
 
-class NotDone(Exception):  # noqa: N818 - an outcome
+class NotDone(Exception):
     """Certainly not carried out; `error` says why."""
 
     def __init__(self, error: IntegrationError) -> None:
@@ -36,7 +36,7 @@ class NotDone(Exception):  # noqa: N818 - an outcome
         self.error = error
 
 
-class InDoubt(Exception):  # noqa: N818 - an outcome
+class InDoubt(Exception):
     """Perhaps carried out; `error` says what is known."""
 
     def __init__(self, error: IntegrationError) -> None:

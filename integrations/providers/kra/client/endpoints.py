@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from integrations.config import Snapshot
 from integrations.exceptions import ConfigurationError, Unsupported
+from integrations.providers.kra.client.gavaconnect.products import PRODUCTS
 
 DIRECT, GATEWAY, VSCU = "oscu_direct", "oscu_gateway", "vscu"
 
@@ -80,6 +81,10 @@ _OWN_SETTINGS = {
 _LINE = re.compile(r"([a-z_]+)\s*=\s*(/[!-~]*[!-.0-~])")
 
 
+# GavaConnect's products have their lines in the same setting.
+_NAMES = {*OPERATIONS, *PRODUCTS}
+
+
 def path_of(config: Snapshot, operation: str) -> str:
     """Where the row's transport has an operation, with the row's own paths before ours.
 
@@ -109,7 +114,7 @@ def read_paths(text: str) -> dict[str, str]:
         if not line.strip():
             continue
         match = _LINE.fullmatch(line.strip())
-        if match is None or match[1] not in OPERATIONS:
+        if match is None or match[1] not in _NAMES:
             raise ConfigurationError(
                 f"The KRA settings have a path that can't be read: “{line.strip()[:60]}”. Each "
                 "line is “operation = /path”, without a slash at the end.",

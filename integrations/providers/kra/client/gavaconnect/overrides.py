@@ -50,7 +50,7 @@ def _lines(config: Snapshot, setting: str) -> Mapping[str, str]:
     """“name = value” lines of a setting."""
     found = {}
     for line in str(config.values.get(setting) or "").splitlines():
-        if not line.strip() or line.lstrip().startswith("#"):
+        if not line.strip():
             continue
         name, is_pair, value = line.partition("=")
         if not is_pair or not name.strip() or not value.strip():
