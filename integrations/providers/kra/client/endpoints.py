@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from integrations.config import Snapshot
 from integrations.exceptions import ConfigurationError, Unsupported
-from integrations.providers.kra.client.gavaconnect.products import PRODUCTS
+from integrations.models.kra_rules import OPERATIONS as KNOWN_OPERATIONS
 
 DIRECT, GATEWAY, VSCU = "oscu_direct", "oscu_gateway", "vscu"
 
@@ -78,11 +78,8 @@ _OWN_SETTINGS = {
     "find_invoice": "invoice_status_path",
     "code_list": "sync_path",
 }
+_OTHERS = KNOWN_OPERATIONS - OPERATIONS.keys()
 _LINE = re.compile(r"([a-z_]+)\s*=\s*(/[!-~]*[!-.0-~])")
-
-
-# GavaConnect's products have their lines in the same setting.
-_NAMES = {*OPERATIONS, *PRODUCTS}
 
 
 def path_of(config: Snapshot, operation: str) -> str:
@@ -111,10 +108,12 @@ def read_paths(text: str) -> dict[str, str]:
     """The `paths` setting: a line each, “operation = /path”; raises ConfigurationError."""
     found = {}
     for line in text.splitlines():
-        if not line.strip():
+        # A line of GavaConnect's: `gavaconnect/overrides.py` reads it.
+        name = line.partition("=")[0].strip()
+        if not line.strip() or line.lstrip().startswith("#") or name in _OTHERS:
             continue
         match = _LINE.fullmatch(line.strip())
-        if match is None or match[1] not in _NAMES:
+        if match is None or match[1] not in OPERATIONS:
             raise ConfigurationError(
                 f"The KRA settings have a path that can't be read: “{line.strip()[:60]}”. Each "
                 "line is “operation = /path”, without a slash at the end.",

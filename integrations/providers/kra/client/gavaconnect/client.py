@@ -103,6 +103,16 @@ class GavaClient:
         door.renew_token(partial(self._authorize, door, pair))
         return f"Connected to {self.base_url}: the credentials of “{product.title}” are accepted."
 
+    def access_token(self, operation: str = "pin_by_pin") -> str:
+        """The token of a product's credentials, fetched where none is known; a secret.
+
+        Raises ConfigurationError, ProviderError and TransportError.
+        """
+        pair = credentials_of(self.config, product_of(self.config, operation))
+        door = self._door(pair)
+        door.require_host(self.base_url)
+        return door.obtain_token(partial(self._authorize, door, pair))
+
     def _door(self, pair: tuple[str, str]) -> Client:
         rate = float(max(1, self.config.values["requests_per_second"]))
         return Client(
