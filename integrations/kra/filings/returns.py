@@ -11,6 +11,7 @@ from integrations.config import Snapshot
 from integrations.exceptions import ConfigurationError, InvalidInput
 from integrations.kra.checks.inputs import read_pin, today
 from integrations.models import FilingKind
+from integrations.models.kra_rules import read_obligations
 from integrations.money import parse_amount
 
 _EARLIEST = 2000
@@ -98,11 +99,9 @@ def obligation_codes(config: Snapshot) -> dict[str, str]:
 
     Raises ConfigurationError for a text that is no such table.
     """
-    text = str(config.values["obligation_codes"] or "")
-    # Names may have spaces: a new entry begins where a code and "=" stand.
-    pairs = re.findall(r"(\w+)\s*=\s*(.+?)(?=\s+\w+\s*=|$)", " ".join(text.split()))
-    if not pairs:
+    table = read_obligations(str(config.values["obligation_codes"] or ""))
+    if not table:
         raise ConfigurationError(
             "obligation_codes: holds no “code=name”, such as “5=VAT”: enter the obligations."
         )
-    return dict(pairs)
+    return table
