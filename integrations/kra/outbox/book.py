@@ -263,7 +263,7 @@ def describe(invoice: KRAInvoice, *, previous: str = "") -> dict[str, Any]:
         "control_unit_id": invoice.control_unit_id,
         "internal_data": invoice.internal_data,
         "signature": invoice.signature,
-        "signed_at": invoice.signed_at.isoformat() if invoice.signed_at else "",
+        "signed_at": invoice.signed_at.isoformat() if invoice.signed_at else None,
         "result_code": invoice.result_code,
         "message": invoice.message,
     }
