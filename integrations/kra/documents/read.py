@@ -12,7 +12,7 @@ from integrations.kra.documents import numbers, texts
 from integrations.kra.documents.dates import read_date
 from integrations.kra.documents.pins import check_pin
 from integrations.kra.documents.read_lines import as_mapping, read_line, unknown_keys
-from integrations.providers.kra.payloads.invoice import Customer, Invoice, Totals
+from integrations.providers.kra.payloads.invoice import CheckedInvoice, Customer, Invoice, Totals
 
 MOST_LINES = 999
 _KNOWN = frozenset(each.name for each in fields(Invoice)) - {"warnings"}
@@ -31,6 +31,8 @@ def read_invoice(data: Mapping[str, Any] | Invoice) -> Invoice:
 
     Raises InvalidInput, whose `field` names the line: `items[2].quantity` is of the third.
     """
+    if isinstance(data, CheckedInvoice):
+        return data
     warnings: list[str] = []
     given = _given(data)
     unknown_keys(given, _KNOWN, "", warnings)
@@ -49,7 +51,7 @@ def read_invoice(data: Mapping[str, Any] | Invoice) -> Invoice:
             code="missing_field",
         )
     currency, rate = _currency(given, is_credit=bool(original))
-    return Invoice(
+    return CheckedInvoice(
         invoice_number=number,
         issue_date=read_date(given["issue_date"], "issue_date"),
         items=_items(given.get("items"), warnings, is_credit=bool(original)),
