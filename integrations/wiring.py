@@ -22,6 +22,9 @@ from integrations.crypto import keyring
 from integrations.events import original, settings_events
 from integrations.events.catalogue import register_event_type
 from integrations.exceptions import ConfigurationError, set_docs_base
+from integrations.kra.checks import find_lost_certificates
+from integrations.kra.filings import find_lost_filings
+from integrations.kra.filings import settle as filing_settling
 from integrations.maintenance import purge_old_rows
 from integrations.models import (
     DomainEvent,
@@ -87,6 +90,8 @@ def connect() -> None:
     _connect_ledger()
     _connect_events()
     work_list.register(open_items.SOURCE)
+    for source in filing_settling.SOURCES:
+        work_list.register(source)
     register_secret_field()
     for kind in (payouts.APPROVAL, reversals.APPROVAL, batch_approval.APPROVAL):
         approvals.register(kind)
@@ -227,6 +232,8 @@ def _queues_of_the_house(deadline: float) -> tuple[work.Queue[Any], ...]:
 
 def _register_periodic_jobs() -> None:
     work.use_periodic_model(PeriodicLease)
+    work.register_periodic(work.Periodic("find-lost-filings", 60.0, find_lost_filings))
+    work.register_periodic(work.Periodic("find-lost-certificates", 60.0, find_lost_certificates))
     work.register_periodic(work.Periodic("seal-audit", 60.0, seal_audit_trail))
     work.register_periodic(work.Periodic("expire-approvals", 60.0, approvals.expire_overdue))
     work.register_periodic(work.Periodic("purge-old-rows", 3600.0, purge_old_rows))
