@@ -560,7 +560,31 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='krainvoice',
-            index=models.Index(fields=['trader_number'], name='krainvoice_trader_number'),
+            index=models.Index(fields=['environment', '-id'], name='krainvoice_environment'),
+        ),
+        migrations.AddIndex(
+            model_name='krainvoice',
+            index=models.Index(fields=['kind', '-id'], name='krainvoice_kind'),
+        ),
+        migrations.AddIndex(
+            model_name='krainvoice',
+            index=models.Index(fields=['trader_number'], name='krainvoice_trader_number', opclasses=['varchar_pattern_ops']),
+        ),
+        migrations.AddIndex(
+            model_name='krainvoice',
+            index=models.Index(fields=['customer_name'], name='krainvoice_customer_name', opclasses=['varchar_pattern_ops']),
+        ),
+        migrations.AddIndex(
+            model_name='krainvoice',
+            index=models.Index(condition=models.Q(('customer_pin', ''), _negated=True), fields=['customer_pin'], name='krainvoice_customer_pin'),
+        ),
+        migrations.AddIndex(
+            model_name='krainvoice',
+            index=models.Index(fields=['number'], name='krainvoice_by_number'),
+        ),
+        migrations.AddIndex(
+            model_name='krainvoice',
+            index=models.Index(fields=['receipt_number'], name='krainvoice_receipt'),
         ),
         migrations.AddIndex(
             model_name='krainvoice',
