@@ -16,8 +16,9 @@ from integrations.providers.emulation import (
     Surroundings,
 )
 from integrations.providers.kra.emulator import control, entries, envelopes, faults
-from integrations.providers.kra.emulator.desk import Desk, NoDesk
+from integrations.providers.kra.emulator.desk import Desk
 from integrations.providers.kra.emulator.devices import initialise
+from integrations.providers.kra.emulator.gavaconnect import GavaDesk
 from integrations.providers.kra.emulator.oauth import ETIMS_PRODUCT, TokenOffice
 from integrations.providers.kra.emulator.operations import HANDLERS
 from integrations.providers.kra.emulator.refusals import Refusal, Unreachable
@@ -125,7 +126,10 @@ class Kra:
         """Nothing was under way: KRA answers at once or not at all."""
 
     def _new_desk(self) -> Desk:
-        return NoDesk()
+        return GavaDesk(self.world.office, self._record_of_desk)
+
+    def _record_of_desk(self, entry: Mapping[str, Any]) -> None:
+        self._surroundings.record({"kind": _DESK_ENTRY, "entry": entry})
 
     def _route(self, request: Request) -> Route | None:
         route = find_route(request.path)
