@@ -47,6 +47,7 @@ from integrations.models.kra_lists import (
     KRAItemClass,
     KRAPurchase,
     KRARecord,
+    KRAStock,
     PurchaseState,
     RecordKind,
 )
@@ -176,6 +177,7 @@ __all__ = [
     "KRAPurchase",
     "KRARecord",
     "KRASettings",
+    "KRAStock",
     "KRAWrite",
     "KeyRotation",
     "LineKind",
