@@ -28,6 +28,18 @@ ETIMS_HOSTS = MappingProxyType(
         ("vscu", _PRODUCTION): "http://localhost:8088",
     }
 )
+# Section 5: what the three documented path settings are where they are empty. The whole table is
+# in `integrations/providers/kra/client`.
+OWN_PATHS = MappingProxyType(
+    {
+        "oscu_direct": ("/saveTrnsSalesOsdc", "/selectInvoiceDetails", "/selectCodeList"),
+        "oscu_gateway": ("/sendSalesTransaction", "/selectInvoiceDetail", "/selectCodeList"),
+        "vscu": ("/trnsSales/saveSales", "", "/code/selectCodes"),
+    }
+)
+PATH_FIELDS = MappingProxyType(
+    {"invoice_path": "save_sale", "invoice_status_path": "find_invoice", "sync_path": "code_list"}
+)
 PIN = re.compile(r"[A-Z]\d{9}[A-Z]")
 # Section 9.
 QR_PRODUCTION = "https://etims.kra.go.ke/common/link/etims/receipt/indexEtimsReceiptData?Data="
@@ -84,7 +96,6 @@ class KRASettings(AccountSettings):
         label="KRA",
         category="TAX",
         required=("kra_pin",),
-        defaults=MappingProxyType({"base_url": ETIMS_HOSTS["oscu_direct", _SANDBOX]}),
         portal_url="https://developer.go.ke",
         portal_help="Client id and secret are on the app's page of the developer portal, one pair "
         "for each API product. The device serial is what KRA approved on the eTIMS portal.",
@@ -92,6 +103,7 @@ class KRASettings(AccountSettings):
     )
 
     account_field = "branch_code"
+    aliases = MappingProxyType({"mode": "environment"})
     sections = MappingProxyType(
         {
             "Control unit": (
@@ -374,10 +386,25 @@ class KRASettings(AccountSettings):
     def config_values(self) -> dict[str, Any]:
         """The documented keys; `base_url` is eTIMS of the environment, `mode` its name.
 
-        `gavaconnect_url` is the one of the environment too.
+        `gavaconnect_url` is the one of the environment too, and the three documented paths are
+        those in use: from `paths` or the transport where they are empty.
         """
         live = {"base_url": self.etims_url, "gavaconnect_url": self.gavaconnect_active_url}
-        return {**super().config_values(), **live}
+        return {**super().config_values(), **live, **self._used_paths()}
+
+    def own_paths(self) -> dict[str, str]:
+        """The paths that replace the transport's, by operation, from the text of `paths`."""
+        parts = (line.partition("=") for line in self.paths.splitlines() if "=" in line)
+        return {name.strip(): path.strip() for name, _, path in parts}
+
+    def _used_paths(self) -> dict[str, str]:
+        own = self.own_paths()
+        preset = OWN_PATHS.get(str(self.transport), ("", "", ""))
+        pairs = zip(PATH_FIELDS.items(), preset, strict=True)
+        return {
+            field: getattr(self, field) or own.get(operation) or path
+            for (field, operation), path in pairs
+        }
 
     def clean(self) -> None:
         """Refuse a PIN of another shape, and numbers and codes that can't be."""
