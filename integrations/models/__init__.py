@@ -31,6 +31,7 @@ from integrations.models.integration import Integrations
 from integrations.models.key_rotation import KeyRotation, RotationKind, RotationStage
 from integrations.models.kra_branch import DeviceState, KRABranch
 from integrations.models.kra_checks import (
+    CertificateStatus,
     CertificateType,
     FilingKind,
     FilingState,
@@ -143,6 +144,7 @@ __all__ = [
     "C2BReceipt",
     "C2BRegistration",
     "CallbackStatus",
+    "CertificateStatus",
     "CertificateType",
     "ConfigStamp",
     "DeliveryStatus",

@@ -19,7 +19,7 @@ from integrations.providers.kra.client.envelopes import (
     rejects_token,
 )
 from integrations.providers.kra.client.errors import EtimsRefused
-from integrations.providers.kra.client.tokens import credential_of, fetch_token
+from integrations.providers.kra.client.tokens import credential_of, fetch_token, token_url
 from integrations.providers.kra.client.wire import wire_value
 from integrations.providers.kra.codes import Kind, Meaning, explain
 
@@ -107,6 +107,14 @@ class Connection:
                 raise _no_of_write(meaning, opened)
             if attempt >= READ_ATTEMPTS or not meaning.retry_read or not _pause(attempt, until):
                 raise _no_of_read(meaning, opened)
+
+    def access_token(self) -> str:
+        """The token that calls carry, fetched where none is known; a secret.
+
+        Raises what `fetch_token` raises.
+        """
+        self._door.require_host(token_url(self.config))
+        return self._door.obtain_token(self._fetch_token)
 
     def _call(
         self,

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from integrations.config import Snapshot
 from integrations.exceptions import ConfigurationError, Unsupported
+from integrations.models.kra_rules import OPERATIONS as KNOWN_OPERATIONS
 
 DIRECT, GATEWAY, VSCU = "oscu_direct", "oscu_gateway", "vscu"
 
@@ -77,6 +78,7 @@ _OWN_SETTINGS = {
     "find_invoice": "invoice_status_path",
     "code_list": "sync_path",
 }
+_OTHERS = KNOWN_OPERATIONS - OPERATIONS.keys()
 _LINE = re.compile(r"([a-z_]+)\s*=\s*(/[!-~]*[!-.0-~])")
 
 
@@ -106,7 +108,9 @@ def read_paths(text: str) -> dict[str, str]:
     """The `paths` setting: a line each, “operation = /path”; raises ConfigurationError."""
     found = {}
     for line in text.splitlines():
-        if not line.strip():
+        # A line of GavaConnect's: `gavaconnect/overrides.py` reads it.
+        name = line.partition("=")[0].strip()
+        if not line.strip() or line.lstrip().startswith("#") or name in _OTHERS:
             continue
         match = _LINE.fullmatch(line.strip())
         if match is None or match[1] not in OPERATIONS:
