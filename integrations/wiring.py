@@ -22,6 +22,8 @@ from integrations.crypto import keyring
 from integrations.events import original, settings_events
 from integrations.events.catalogue import register_event_type
 from integrations.exceptions import ConfigurationError, set_docs_base
+from integrations.kra import lists as kra_lists
+from integrations.kra import writes as kra_writes
 from integrations.maintenance import purge_old_rows
 from integrations.models import (
     DomainEvent,
@@ -136,6 +138,7 @@ def _register_queues() -> None:
     for queue in (*_queues_of_money(deadline), *_queues_of_the_house(deadline)):
         work.register(queue)
     work.register(dispatch.make_queue())
+    work.register(kra_writes.make_queue())
 
 
 def _queues_of_money(deadline: float) -> tuple[work.Queue[Any], ...]:
@@ -235,3 +238,4 @@ def _register_periodic_jobs() -> None:
     work.register_periodic(work.Periodic("refresh-balances", 60.0, refresh_balances))
     work.register_periodic(work.Periodic("watch-pulled-accounts", 60.0, pull.watch_accounts))
     work.register_periodic(work.Periodic("compare-yesterday", 3600.0, daily.compare_yesterday))
+    work.register_periodic(work.Periodic("refresh-kra-lists", 900.0, kra_lists.refresh_lists))

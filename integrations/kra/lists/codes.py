@@ -61,9 +61,7 @@ def _code(branch: KRABranch, row: Mapping[str, Any]) -> tuple[Any, KRACode]:
 
 def store_item_classes(branch: KRABranch, data: object) -> tuple[int, int]:
     """Keep `itemClsList`; how many classes were stored, and how many were unreadable."""
-    classes, bad = read_rows(
-        rows_of(data, "itemClsList"), lambda row: _item_class(branch, row)
-    )
+    classes, bad = read_rows(rows_of(data, "itemClsList"), lambda row: _item_class(branch, row))
     KRAItemClass.objects.bulk_create(
         classes,
         batch_size=BATCH,

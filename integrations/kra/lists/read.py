@@ -97,9 +97,7 @@ def _left_out(bad: int) -> str:
 
 
 def _note(cursor: KRACursor, message: str) -> None:
-    KRACursor.objects.filter(pk=cursor.pk).update(
-        tried_at=timezone.now(), message=message[:300]
-    )
+    KRACursor.objects.filter(pk=cursor.pk).update(tried_at=timezone.now(), message=message[:300])
 
 
 def _note_failure(cursor: KRACursor, error: IntegrationError) -> None:

@@ -73,7 +73,6 @@ def _queue(
     }
     kind = "import" if isinstance(row, KRAImport) else "purchase"
     write = row.write
-    reports = queue_movement(
+    return queue_movement(
         row.branch, f"{kind}:{write.public_id}", document, business=write.business, after=write
     )
-    return reports

@@ -125,9 +125,7 @@ def _row(model: type[Row], branch: KRABranch, field: str, key: object) -> Row:
         raise InvalidInput(field, "is not known for this branch.", code="not_found")
     state = PurchaseState(row.state)  # type: ignore[attr-defined]
     if state != PurchaseState.NEW:
-        raise InvalidInput(
-            field, f"was {state.label.lower()} before.", code="already_decided"
-        )
+        raise InvalidInput(field, f"was {state.label.lower()} before.", code="already_decided")
     return row
 
 
@@ -211,5 +209,3 @@ def _ours(item: KRAItem) -> dict[str, str]:
 
 def _wants_stock(config: Snapshot, receive: bool | None) -> bool:
     return bool(config.values["report_stock"]) if receive is None else receive
-
-

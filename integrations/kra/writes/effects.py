@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from integrations.kra.lists.records import keep_records, record
-from integrations.kra.writes.store import digest_of
 from integrations.kra.writes.stock import apply_movement
 from integrations.models import (
     KRAImport,
@@ -76,9 +75,8 @@ def _follow_code(write: KRAWrite, old: str, new: str) -> None:
     for row in rows.only("document"):
         document = _replaced(row.document, old, new)
         if document != row.document:
-            KRAWrite.objects.filter(pk=row.pk, state=WriteState.QUEUED).update(
-                document=document, digest=digest_of(document)
-            )
+            # The digest stays: it is of what the caller handed over.
+            KRAWrite.objects.filter(pk=row.pk, state=WriteState.QUEUED).update(document=document)
 
 
 def _replaced(value: Any, old: str, new: str) -> Any:

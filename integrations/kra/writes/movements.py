@@ -65,10 +65,11 @@ def move_stock(
         **_partner(partner),
         "lines": made,
     }
+    wish = {**document, "day": str(day or ""), "lines": _wished(lines)}
     with transaction.atomic():
         if chosen in OUT:
             _refuse_more_than_there_is(branch, items, made, name)
-        return queue_movement(branch, name, document, business=config.business, by=by)
+        return queue_movement(branch, name, document, wish=wish, business=config.business, by=by)
 
 
 def count_stock(
@@ -98,21 +99,31 @@ def count_stock(
         "target": str(left),
         "lines": [line],
     }
+    wish = {"target": str(left), "item": str(item), "price": str(price or "")}
     with transaction.atomic():
-        return queue_movement(branch, name, document, business=config.business, by=by)
+        return queue_movement(branch, name, document, wish=wish, business=config.business, by=by)
+
+
+def _wished(lines: Any) -> list[dict[str, str]]:
+    return [{str(name): str(value) for name, value in line.items()} for line in lines]
 
 
 def queue_movement(
-    branch: KRABranch, key: str, document: Mapping[str, Any], **more: Any
+    branch: KRABranch,
+    key: str,
+    document: Mapping[str, Any],
+    *,
+    wish: Mapping[str, Any] | None = None,
+    **more: Any,
 ) -> list[KRAWrite]:
     """The movement and, for each item in it, the report of what is left; in that order."""
-    movement, _ = queue_write(branch, WriteKind.STOCK_IO, key, document, **more)
+    movement, is_new = queue_write(branch, WriteKind.STOCK_IO, key, document, wish=wish, **more)
+    if not is_new:
+        return [movement, *movement.followers.order_by("pk")]
     codes = dict.fromkeys(line["item_code"] for line in document["lines"])
     more["after"] = movement
     masters = [
-        queue_write(
-            branch, WriteKind.STOCK_MASTER, f"{key}:{code}", {"item_code": code}, **more
-        )[0]
+        queue_write(branch, WriteKind.STOCK_MASTER, f"{key}:{code}", {"item_code": code}, **more)[0]
         for code in codes
     ]
     return [movement, *masters]

@@ -47,9 +47,7 @@ def take(write: KRAWrite, *, code: str, text: str) -> None:
 
 def advance_counter(branch: KRABranch, counter: str, number: int) -> None:
     """The last number that KRA has; it never goes back."""
-    KRABranch.objects.filter(pk=branch.pk).update(
-        **{counter: Greatest(F(counter), Value(number))}
-    )
+    KRABranch.objects.filter(pk=branch.pk).update(**{counter: Greatest(F(counter), Value(number))})
 
 
 def reject(

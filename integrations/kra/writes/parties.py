@@ -118,9 +118,5 @@ def _keep(branch: KRABranch, document: Mapping[str, Any], state: str) -> None:
     data = {**document, "state": state}
     with transaction.atomic():
         keep_records(
-            [
-                record(
-                    branch, RecordKind.USER, document["user_id"], name=document["name"], data=data
-                )
-            ]
+            [record(branch, RecordKind.USER, document["user_id"], name=document["name"], data=data)]
         )

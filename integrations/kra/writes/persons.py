@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.db import transaction
 from django.db.models import QuerySet
 
@@ -49,7 +47,7 @@ def _may_go_again(write: KRAWrite) -> bool:
     return latest is None or latest.pk == write.pk
 
 
-def settle(write: KRAWrite, *, taken: bool, by: Any = None) -> KRAWrite:
+def settle(write: KRAWrite, *, taken: bool) -> KRAWrite:
     """Say what became of a report in doubt, by a look into KRA's own book.
 
     Taken: it is done, and its number is used. Not taken: it is rejected, and its number goes to

@@ -7,8 +7,8 @@ from decimal import Decimal
 
 from django.db.models import Sum
 
-from integrations.models import KRABranch, KRAItem, KRAStock, KRAWrite, WriteKind
 from integrations.kra.writes.states import OPEN
+from integrations.models import KRABranch, KRAItem, KRAStock, KRAWrite, WriteKind
 from integrations.providers.kra.payloads.stock import sign_of
 
 

@@ -47,14 +47,16 @@ def queue_write(
     by: Any = None,
     invoice: KRAInvoice | None = None,
     after: KRAWrite | None = None,
+    wish: Mapping[str, Any] | None = None,
 ) -> tuple[KRAWrite, bool]:
     """Store a report: (the row, whether it is to be sent anew).
 
-    The same key and document again is no second report. After a rejection the same key may carry
-    another document, and is sent again. Raises InvalidInput ("idempotency_mismatch") for a key
-    that another document has.
+    The same key and document again is no second report; with `wish`, that is compared instead (it
+    is what the caller handed over, where the document also holds what we added). After a rejection
+    the same key may carry another document, and is sent again. Raises InvalidInput
+    ("idempotency_mismatch") for a key that another document has.
     """
-    digest = digest_of(document)
+    digest = digest_of(document if wish is None else wish)
     values = {
         "business": business or branch.business,
         "environment": branch.environment,
