@@ -15,7 +15,7 @@ from integrations.kra.config import branch_of, require_device
 from integrations.kra.lists.records import keep_records, record
 from integrations.kra.lists.rows import rows_of
 from integrations.models import KRABranch, KRARecord, RecordKind
-from integrations.models.kra_settings import PIN
+from integrations.models.kra_rules import PIN
 from integrations.providers.kra.client import EtimsClient
 from integrations.providers.kra.payloads.values import clean_text
 

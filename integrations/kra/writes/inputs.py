@@ -10,7 +10,7 @@ from typing import Any
 from django.utils import timezone
 
 from integrations.exceptions import InvalidInput
-from integrations.models.kra_settings import PIN
+from integrations.models.kra_rules import PIN
 from integrations.money import parse_amount
 from integrations.providers.kra.payloads.values import CENT, NAIROBI
 
