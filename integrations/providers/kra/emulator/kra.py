@@ -183,9 +183,8 @@ class Kra:
             self._note(request, route, call, "503", "offline too long", now)
             return envelopes.unavailable()
         if isinstance(result, Found):
-            return envelopes.success(
-                route.door, result.data, now, code="000" if result.rows else "001"
-            )
+            code = "000" if result.rows else "001"
+            return envelopes.success(route.door, result.data, self.world.list_time(), code)
         return envelopes.success(route.door, result, now)
 
     def _result(self, request: Request, route: Route, now: datetime) -> Any:
