@@ -27,6 +27,8 @@ class Sold:
     quantity_unit: str
     tax_type: str
     rate: Decimal
+    # By what a credit note may name the line later.
+    keys: tuple[str, ...]
     is_excluded: bool = False
 
 
@@ -140,8 +142,16 @@ def _sold(
         ),
         tax_type=tax_type,
         rate=lists.rates[tax_type],
+        keys=_keys(line, item),
         is_excluded=item is not None and item.is_excluded,
     )
+
+
+def _keys(line: Line, item: KRAItem | None) -> tuple[str, ...]:
+    """By what a credit note may name the line later."""
+    own = (item.item_code, item.reference, item.name) if item else ()
+    told = (line.item_code, line.reference, line.description)
+    return tuple(key for key in dict.fromkeys((*told, *own)) if key)
 
 
 def _unit(code: str, class_code: str, lists: CodeLists, field: str) -> str:

@@ -22,6 +22,8 @@ class Left:
     """Of one line of the original as it was sent: what no credit note has taken."""
 
     line: Mapping[str, Any]
+    # By which the original was worked out.
+    profile: str
     quantity: Decimal
     total: Decimal
     paid: Decimal
@@ -31,7 +33,11 @@ def left_of(original: KRAInvoice) -> dict[int, Left]:
     """What is left of each line of the original, by its position. One query."""
     left = {
         line["position"]: Left(
-            line, Decimal(line["quantity"]), Decimal(line["total"]), Decimal(line["paid"])
+            line=line,
+            profile=original.document["profile"],
+            quantity=Decimal(line["quantity"]),
+            total=Decimal(line["total"]),
+            paid=Decimal(line["paid"]),
         )
         for line in original.document["lines"]
     }

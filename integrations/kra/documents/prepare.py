@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from integrations.config import Snapshot
 from integrations.exceptions import InvalidInput
+from integrations.kra.documents.assemble import assemble, check_payment
 from integrations.kra.documents.catalogue import Sold, find_items
-from integrations.kra.documents.currency import remark_of
+from integrations.kra.documents.credit import prepare_credit
 from integrations.kra.documents.dates import moment_of
 from integrations.kra.documents.pins import check_pin
-from integrations.kra.documents.prepared import Prepared, WireLine, digest_of, sums_of
-from integrations.kra.documents.rates import PAYMENT, CodeLists, code_lists
-from integrations.kra.documents.read import MOST_LINES, read_invoice
+from integrations.kra.documents.prepared import Prepared
+from integrations.kra.documents.rates import code_lists
+from integrations.kra.documents.read import read_invoice
 from integrations.kra.documents.sums import paid_by
 from integrations.kra.documents.wire_lines import wire_lines
 from integrations.models import KRAInvoice
-from integrations.models.kra_invoice import InvoiceKind
-from integrations.providers.kra.payloads.amounts import round2
 from integrations.providers.kra.payloads.invoice import Customer, Invoice
-
-OTHER_PAYMENT = "07"
-ONE = Decimal(1)
 
 
 def prepare(invoice: Invoice, config: Snapshot, *, original: KRAInvoice | None = None) -> Prepared:
@@ -37,7 +32,7 @@ def prepare(invoice: Invoice, config: Snapshot, *, original: KRAInvoice | None =
     """
     invoice = read_invoice(invoice)
     if invoice.original_invoice_number:
-        raise NotImplementedError
+        return prepare_credit(invoice, original, config)
     return _sale(invoice, config)
 
 
@@ -52,23 +47,14 @@ def _sale(invoice: Invoice, config: Snapshot) -> Prepared:
     return assemble(
         invoice,
         config,
-        lists=lists,
+        rates=lists.rates,
         lines=lines,
         customer=_customer(invoice, config),
         issued_at=moment_of(invoice.issue_date),
         excluded=excluded,
         warnings=warnings,
+        digest_source=invoice,
     )
-
-
-def check_payment(invoice: Invoice, lists: CodeLists) -> None:
-    """Raise InvalidInput for a payment type that KRA's list (class 07) does not have."""
-    if invoice.payment_type and not lists.knows(PAYMENT, invoice.payment_type):
-        raise InvalidInput(
-            "payment_type",
-            f"{invoice.payment_type!r} is not in KRA's list (class {PAYMENT}).",
-            code="unknown_payment_type",
-        )
 
 
 def _customer(invoice: Invoice, config: Snapshot) -> Customer:
@@ -92,10 +78,11 @@ def _customer(invoice: Invoice, config: Snapshot) -> Customer:
 
 def _excluded(
     invoice: Invoice, sold: Sequence[Sold], paid: Sequence[Decimal]
-) -> list[dict[str, str | int]]:
+) -> list[dict[str, Any]]:
     return [
         {
             "source": index,
+            "keys": list(item.keys),
             "item_code": item.item_code,
             "name": item.name,
             "quantity": str(line.quantity),
@@ -104,64 +91,3 @@ def _excluded(
         for index, (line, item, amount) in enumerate(zip(invoice.items, sold, paid, strict=True))
         if item.is_excluded
     ]
-
-
-def assemble(
-    invoice: Invoice,
-    config: Snapshot,
-    *,
-    lists: CodeLists,
-    lines: Sequence[WireLine],
-    customer: Customer,
-    issued_at: datetime,
-    excluded: Sequence[Mapping[str, Any]],
-    warnings: Sequence[str],
-) -> Prepared:
-    """The prepared document of checked lines, its header the sum of them."""
-    if len(lines) > MOST_LINES:
-        raise InvalidInput(
-            "items",
-            f"become {len(lines)} lines with prices of whole cents; KRA takes {MOST_LINES}.",
-            code="too_many_items",
-        )
-    sums = sums_of(lines)
-    if sums["total"] >= 10**12:
-        raise InvalidInput("totals.total", "is too large.", code="invalid_amount")
-    credit = bool(invoice.original_invoice_number)
-    kind = (InvoiceKind.CREDIT_NOTE if credit else InvoiceKind.SALE).value
-    rate = invoice.exchange_rate or ONE
-    rates = {kind: str(rate) for kind, rate in lists.rates.items()}
-    document = {
-        "kind": kind,
-        "profile": str(config.values["amount_profile"]),
-        "trader_number": invoice.invoice_number,
-        "original_trader_number": invoice.original_invoice_number,
-        "issued_at": issued_at.isoformat(),
-        "customer": {"name": customer.name, "pin": customer.kra_pin, "phone": customer.phone},
-        "payment_type": invoice.payment_type or OTHER_PAYMENT,
-        "reason": invoice.reason,
-        "currency": invoice.currency,
-        "exchange_rate": str(rate),
-        "remark": remark_of(invoice, lines),
-        "rates": rates,
-        "totals": {name: str(amount) for name, amount in sums.items()},
-        "lines": [line.as_json(position) for position, line in enumerate(lines, 1)],
-        "excluded": list(excluded),
-    }
-    return Prepared(
-        kind=kind,
-        trader_number=invoice.invoice_number,
-        issued_at=issued_at,
-        customer_pin=customer.kra_pin,
-        customer_name=customer.name,
-        currency=invoice.currency,
-        exchange_rate=rate,
-        total=round2(sums["total"]),
-        tax=round2(sums["tax"]),
-        taxable=round2(sums["taxable"]),
-        reason=invoice.reason,
-        document=document,
-        digest=digest_of(invoice),
-        is_required=bool(lines),
-        warnings=tuple(warnings),
-    )

@@ -53,6 +53,9 @@ class WireLine:
     tax_type: str
     rate: Decimal
     codes: dict[str, str]
+    # By what a credit note may name the line, and the price that the ERP told.
+    keys: tuple[str, ...]
+    unit_price: Decimal
     amounts: LineAmounts
     package_count: Decimal
     paid: Decimal
@@ -66,6 +69,8 @@ class WireLine:
             "source": self.source,
             "original": self.original,
             **self.codes,
+            "keys": list(self.keys),
+            "unit_price": str(self.unit_price),
             "tax_type": self.tax_type,
             "rate": str(self.rate),
             "package_count": str(self.package_count),

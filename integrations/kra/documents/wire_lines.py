@@ -51,7 +51,7 @@ def _of_one(
     exchange = invoice.exchange_rate or ONE
     total, tax = in_kes(paid, exchange, item.rate)
     profile = str(config.values["amount_profile"])
-    price = _price(line.unit_price or ZERO, item.rate, profile, includes_tax=includes_tax)
+    price = price_in(profile, line.unit_price or ZERO, item.rate, includes_tax=includes_tax)
     parts = line_amounts(
         profile,
         quantity=line.quantity,
@@ -71,6 +71,8 @@ def _of_one(
             tax_type=item.tax_type,
             rate=item.rate,
             codes=codes,
+            keys=item.keys,
+            unit_price=line.unit_price or ZERO,
             amounts=part,
             package_count=_packages(line, part, len(parts), position),
             paid=share,
@@ -92,13 +94,13 @@ def codes_of(item: Sold) -> dict[str, str]:
     }
 
 
-def _price(price: Decimal, rate: Decimal, profile: str, *, includes_tax: bool) -> Decimal:
+def price_in(profile: str, price: Decimal, rate: Decimal, *, includes_tax: bool) -> Decimal:
     """The price of a unit in the profile's sense, not yet rounded."""
     if (profile == ALL_NET) is not includes_tax:
         return price
-    return (
-        price * HUNDRED / (HUNDRED + rate) if includes_tax else price * (HUNDRED + rate) / HUNDRED
-    )
+    if includes_tax:
+        return price * HUNDRED / (HUNDRED + rate)
+    return price * (HUNDRED + rate) / HUNDRED
 
 
 def _discount_rate(line: Line, paid: Paid, config: Snapshot) -> Decimal:
