@@ -193,11 +193,16 @@ class StockService(ServiceBase):
             )
         )  # fmt: skip
 
-    def reject_import(self, imported: int | str, *, remark: str = "", by: Any = None) -> Answer:
-        """Say that an imported item (by `id`) is not ours, and report it: `(True, import)`."""
+    def reject_import(
+        self, imported: int | str, *, item: str = "", remark: str = "", by: Any = None
+    ) -> Answer:
+        """Say that an imported item (by `id`) is not ours, and report it: `(True, import)`.
+
+        KRA may want an item of ours all the same: `item` names it.
+        """
         return answer(
             lambda: describe_import(
-                decisions.reject_import(self.config(), imported, remark=remark, by=by)
+                decisions.reject_import(self.config(), imported, item=item, remark=remark, by=by)
             )
         )
 

@@ -105,13 +105,22 @@ def accept_import(
 
 
 def reject_import(
-    config: Snapshot, imported: object, *, remark: object = "", by: Any = None
+    config: Snapshot,
+    imported: object,
+    *,
+    item: object = None,
+    remark: object = "",
+    by: Any = None,
 ) -> KRAImport:
-    """Say that an imported item is not ours, and report that. Raises InvalidInput."""
+    """Say that an imported item is not ours, and report that. Raises InvalidInput.
+
+    `item` names one of ours all the same, should KRA want one.
+    """
     branch = branch_of(config)
+    found = find_item(branch, "item", item) if item else None
     with transaction.atomic():
         row = _row(KRAImport, branch, "import", imported)
-        document = _import_document(row, CANCELLED, text_of("remark", remark, 400), None)
+        document = _import_document(row, CANCELLED, text_of("remark", remark, 400), found)
         _decide(config, branch, row, WriteKind.IMPORT, document, PurchaseState.REJECTED, by)
     return row
 
