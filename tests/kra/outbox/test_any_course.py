@@ -65,7 +65,7 @@ class Course:
         try:
             submit(self.shop.credit(original, items=lines))
         except InvalidInput as error:
-            assert error.code in {"not_creditable", "over_credit"}  # noqa: PT017
+            assert error.code in {"not_creditable", "over_credit"}
 
     def _correct(self, which: int) -> None:
         rejected = [

@@ -90,7 +90,7 @@ def test_two_callers_hand_in_the_same(shop: Shop) -> None:
     def hand_in() -> None:
         try:
             found.append(submit(data).pk)
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:
             found.append(error)
         finally:
             connections.close_all()
