@@ -122,7 +122,26 @@ class KRAInvoice(LeasedWork):
             models.Index(fields=["business", "-id"], name="krainvoice_business"),
             models.Index(fields=["state", "-id"], name="krainvoice_state"),
             models.Index(fields=["branch", "-id"], name="krainvoice_branch"),
-            models.Index(fields=["trader_number"], name="krainvoice_trader_number"),
+            models.Index(fields=["environment", "-id"], name="krainvoice_environment"),
+            models.Index(fields=["kind", "-id"], name="krainvoice_kind"),
+            # People look for these, also by their beginning.
+            models.Index(
+                fields=["trader_number"],
+                name="krainvoice_trader_number",
+                opclasses=["varchar_pattern_ops"],
+            ),
+            models.Index(
+                fields=["customer_name"],
+                name="krainvoice_customer_name",
+                opclasses=["varchar_pattern_ops"],
+            ),
+            models.Index(
+                fields=["customer_pin"],
+                name="krainvoice_customer_pin",
+                condition=~models.Q(customer_pin=""),
+            ),
+            models.Index(fields=["number"], name="krainvoice_by_number"),
+            models.Index(fields=["receipt_number"], name="krainvoice_receipt"),
             models.Index(fields=["-created_at"], name="krainvoice_created"),
             models.Index(
                 fields=["-id"], name="krainvoice_attention", condition=~models.Q(attention="")
