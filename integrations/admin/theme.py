@@ -46,6 +46,13 @@ GROUPS: tuple[tuple[str, tuple[Place, ...]], ...] = (
         Place("integrations.mpesaquery", "help", "Questions to M-Pesa"),
         Place("integrations.initiatoralarm", "key_off", "Initiator alarms"),
     )),
+    ("Tax", (
+        Place("integrations.krainvoice", "receipt_long", "KRA invoices"),
+        Place("integrations.krabranch", "point_of_sale", "KRA branches"),
+        Place("integrations.kracompliancecheck", "verified_user", "KRA compliance"),
+        Place("integrations.kracertificaterequest", "workspace_premium", "KRA certificates"),
+        Place("integrations.krafiling", "assignment_turned_in", "KRA filings"),
+    )),
     ("Webhooks", (
         Place("integrations.webhookendpoint", "monitor_heart", "What is stuck",
               "admin:integrations_webhookendpoint_stuck"),

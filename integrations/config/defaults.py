@@ -11,10 +11,10 @@ from integrations import registry
 def default_config(slug: str) -> dict[str, Any]:
     """A fresh dict of the documented defaults; secrets are ""."""
     model = registry.settings_model(slug)
-    overrides = registry.get_integration(slug).defaults
-    fields = {name: model._meta.get_field(name) for name in model.config_fields()}
-    values = {name: overrides.get(name, field.get_default()) for name, field in fields.items()}
-    return {name: plain(value) for name, value in values.items()}
+    # As an empty row tells them: what it derives from other fields is right here too.
+    values = {**model().config_values(), **registry.get_integration(slug).defaults}
+    secrets = dict.fromkeys(model.secret_fields(), "")
+    return {name: plain(value) for name, value in {**values, **secrets}.items()}
 
 
 def plain(value: Any) -> Any:

@@ -22,6 +22,13 @@ def _parse(field: Any, text: str) -> Any:
     return field.clean(text.title() if isinstance(field, BooleanField) else text, None)
 
 
+def _value(model: type[SettingsModel], field: str, name: str, text: str) -> Any:
+    try:
+        return _parse(model._meta.get_field(field), text)
+    except ValidationError as error:
+        raise ConfigurationError(f"{name}: {' '.join(error.messages)}") from None
+
+
 def environment_row(slug: str) -> SettingsModel | None:
     """An unsaved settings row made of this integration's variables, or None without any.
 
@@ -30,18 +37,16 @@ def environment_row(slug: str) -> SettingsModel | None:
     model = registry.settings_model(slug)
     defaults = registry.get_integration(slug).defaults
     found: dict[str, Any] = {}
-    for field in ("environment", "shared", *model.config_fields()):
-        name = f"{slug}_{field}".upper()
+    for key in ("environment", "shared", *model.config_fields(), *model.aliases):
+        name = f"{slug}_{key}".upper()
         text = read_variable(name)
         if not text:
             continue
-        if field in model.secret_fields():
-            found[field] = text
-            continue
-        try:
-            found[field] = _parse(model._meta.get_field(field), text)
-        except ValidationError as error:
-            raise ConfigurationError(f"{name}: {' '.join(error.messages)}") from None
+        field = model.aliases.get(key, key)
+        value = text if field in model.secret_fields() else _value(model, field, name, text)
+        if found.setdefault(field, value) != value:
+            other = f"{slug}_{field}".upper()
+            raise ConfigurationError(f"{name} and {other} contradict each other.")
     if not found:
         return None
     # The documented base_url default is the sandbox; a row keeps both URLs and chooses.

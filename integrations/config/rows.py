@@ -103,8 +103,7 @@ def row_snapshot(slug: str, business: str, found: dict[str, Any], *, source: str
     integration = registry.get_integration(slug)
     model = registry.settings_model(slug)
     values = {
-        name: model._meta.get_field(name).to_python(value)
-        for name, value in found["values"].items()
+        name: model.field_of(name).to_python(value) for name, value in found["values"].items()
     }
     tokens = found["tokens"]
     row = f"row {found['row_id']}" if found["row_id"] else source
@@ -120,5 +119,6 @@ def row_snapshot(slug: str, business: str, found: dict[str, Any], *, source: str
         hosts=frozenset(found["hosts"]),
         values=values,
         row_id=found["row_id"],
+        owner=found["business"],
         tokens=tokens,
     )

@@ -17,6 +17,7 @@ class Snapshot:
 
     `source` is "row", "environment" or "default". `values` holds everything but the secrets;
     `tokens` their ciphertext. `hosts` are the "host:port" the secrets were entered for.
+    `owner` is the business whose row it is: "" where the installation's is shared.
     `where` has a place for a field's name and says in errors where the secret is stored.
     Revealed secrets stay inside this object, in this process: they are not pickled with it.
     """
@@ -33,6 +34,7 @@ class Snapshot:
     row_id: int | None = None
     tokens: Mapping[str, str] = field(default_factory=dict, repr=False)
     where: str = "{}"
+    owner: str = ""
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: self.__dict__[name] for name in self.__dataclass_fields__}

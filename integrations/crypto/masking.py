@@ -12,7 +12,8 @@ from typing import Any
 MASK = "••••••••"
 
 _NAMES = (
-    r"password|passwd|passkey|passphrase|secret(?:[_-]?key)?|(?:consumer|api|private|cypher)[_-]?key"
+    r"password|passwd|passkey|passphrase|secret(?:[_-]?key)?"
+    r"|(?:consumer|api|private|cypher|cmc|communication)[_-]?key"
     r"|(?:access|auth|refresh|api)[_-]?token|security[_-]?credential|authorization"
 )
 # As written, as JSON inside JSON, and as Django's error page escapes it.

@@ -31,6 +31,7 @@ from integrations.models.integration import Integrations
 from integrations.models.key_rotation import KeyRotation, RotationKind, RotationStage
 from integrations.models.kra_branch import DeviceState, KRABranch
 from integrations.models.kra_checks import (
+    CertificateStatus,
     CertificateType,
     FilingKind,
     FilingState,
@@ -47,6 +48,7 @@ from integrations.models.kra_lists import (
     KRAItemClass,
     KRAPurchase,
     KRARecord,
+    KRAStock,
     PurchaseState,
     RecordKind,
 )
@@ -142,6 +144,7 @@ __all__ = [
     "C2BReceipt",
     "C2BRegistration",
     "CallbackStatus",
+    "CertificateStatus",
     "CertificateType",
     "ConfigStamp",
     "DeliveryStatus",
@@ -176,6 +179,7 @@ __all__ = [
     "KRAPurchase",
     "KRARecord",
     "KRASettings",
+    "KRAStock",
     "KRAWrite",
     "KeyRotation",
     "LineKind",

@@ -19,6 +19,16 @@ class CertificateType(models.TextChoices):
     PAYE = "paye", "PAYE"
 
 
+class CertificateStatus(models.TextChoices):
+    """Where a request stands. The first three are the documented ones."""
+
+    # Committed before the socket opens.
+    REQUESTED = "requested", "Being requested"
+    COMPLETED = "completed", "Completed"
+    FAILED = "failed", "Failed"
+    UNKNOWN = "unknown", "Outcome unknown"
+
+
 class KRACertificateRequest(models.Model):
     """A request for a certificate, or the check of one. The first seven fields are documented."""
 
@@ -27,8 +37,9 @@ class KRACertificateRequest(models.Model):
     )
     cert_type = models.CharField(max_length=50, choices=CertificateType.choices)
     period = models.CharField(max_length=50, blank=True)
-    # requested, completed or failed; unknown where the answer was lost.
-    status = models.CharField(max_length=20, default="requested")
+    status = models.CharField(
+        max_length=20, choices=CertificateStatus.choices, default=CertificateStatus.REQUESTED
+    )
     response_payload = models.JSONField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
@@ -46,13 +57,27 @@ class KRACertificateRequest(models.Model):
         verbose_name = "KRA Certificate Request"
         verbose_name_plural = "KRA Certificate Requests"
         ordering = ["-id"]
-        permissions = [("request_kracertificaterequest", "Can request certificates")]
+        permissions = [
+            ("request_kracertificaterequest", "Can request certificates"),
+            ("settle_kracertificaterequest", "Can tell what became of a request"),
+        ]
         indexes = [
             models.Index(fields=["cert_type"], name="kracert_type"),
             models.Index(fields=["period"], name="kracert_period"),
             models.Index(fields=["status"], name="kracert_status"),
             models.Index(fields=["created_at"], name="kracert_created"),
             models.Index(fields=["business", "-id"], name="kracert_business"),
+        ]
+        constraints = [
+            # An application in doubt is not made again beside itself.
+            models.UniqueConstraint(
+                fields=["environment", "kra_pin", "cert_type", "period"],
+                condition=models.Q(
+                    status__in=[CertificateStatus.REQUESTED, CertificateStatus.UNKNOWN]
+                )
+                & ~models.Q(kra_pin=""),
+                name="kracert_open",
+            )
         ]
 
     def __str__(self) -> str:
@@ -101,6 +126,7 @@ class FilingKind(models.TextChoices):
     """What has legal effect once KRA has it (reference, section 11)."""
 
     NIL_RETURN = "nil_return", "NIL return"
+    TURNOVER_TAX = "turnover_tax", "Turnover tax"
     WITHHOLDING_VAT = "withholding_vat", "Withholding VAT PRN"
     WITHHOLDING_INCOME = "withholding_income", "Withholding income tax PRN"
     WITHHOLDING_RENTAL = "withholding_rental", "Withholding rental income PRN"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from types import MappingProxyType
 from typing import Any
 
@@ -12,6 +11,8 @@ from django.db import models
 from integrations import registry
 from integrations.crypto.fields import EncryptedTextField
 from integrations.models.account_model import AccountSettings, account_constraints
+from integrations.models.kra_rules import PIN as PIN
+from integrations.models.kra_rules import faults_of, read_lines
 from integrations.models.settings_model import Environment, declare_settings, integration_link
 
 # eTIMS reference, section 1. Production of the gateway is [2]: `base_url` replaces it.
@@ -28,7 +29,18 @@ ETIMS_HOSTS = MappingProxyType(
         ("vscu", _PRODUCTION): "http://localhost:8088",
     }
 )
-PIN = re.compile(r"[A-Z]\d{9}[A-Z]")
+# Section 5: what the three documented path settings are where they are empty. The whole table is
+# in `integrations/providers/kra/client`.
+OWN_PATHS = MappingProxyType(
+    {
+        "oscu_direct": ("/saveTrnsSalesOsdc", "/selectInvoiceDetails", "/selectCodeList"),
+        "oscu_gateway": ("/sendSalesTransaction", "/selectInvoiceDetail", "/selectCodeList"),
+        "vscu": ("/trnsSales/saveSales", "", "/code/selectCodes"),
+    }
+)
+_OWN_PATH_FIELDS = MappingProxyType(
+    {"invoice_path": "save_sale", "invoice_status_path": "find_invoice", "sync_path": "code_list"}
+)
 # Section 9.
 QR_PRODUCTION = "https://etims.kra.go.ke/common/link/etims/receipt/indexEtimsReceiptData?Data="
 QR_SANDBOX = "https://etims-sbx.kra.go.ke/common/link/etims/receipt/indexEtimsReceiptData?Data="
@@ -84,7 +96,6 @@ class KRASettings(AccountSettings):
         label="KRA",
         category="TAX",
         required=("kra_pin",),
-        defaults=MappingProxyType({"base_url": ETIMS_HOSTS["oscu_direct", _SANDBOX]}),
         portal_url="https://developer.go.ke",
         portal_help="Client id and secret are on the app's page of the developer portal, one pair "
         "for each API product. The device serial is what KRA approved on the eTIMS portal.",
@@ -92,6 +103,7 @@ class KRASettings(AccountSettings):
     )
 
     account_field = "branch_code"
+    aliases = MappingProxyType({"mode": "environment"})
     sections = MappingProxyType(
         {
             "Control unit": (
@@ -120,11 +132,12 @@ class KRASettings(AccountSettings):
                 "withholding_client_id", "withholding_client_secret",
                 "obligations_client_id", "obligations_client_secret",
                 "invoice_checker_client_id", "invoice_checker_client_secret",
-                "obligation_codes",
+                "obligation_codes", "gavaconnect_facts",
             ),
             "What KRA does not document": (
                 "paths", "invoice_path", "invoice_status_path", "sync_path", "duplicate_codes",
-                "vscu_duplicate_codes", "is_bearer_sent", "is_invoice_saved_twice",
+                "vscu_duplicate_codes", "purchase_rejected_code", "first_list_date",
+                "is_bearer_sent", "is_invoice_saved_twice",
                 "read_timeout", "offline_hours", "offline_alarm_hours", "requests_per_second",
             ),
         }
@@ -234,6 +247,16 @@ class KRASettings(AccountSettings):
     signature_wait_seconds = models.PositiveSmallIntegerField(
         default=10, help_text="How long a caller waits before it gets a provisional receipt."
     )
+    purchase_rejected_code = models.CharField(
+        max_length=5,
+        default="04",
+        help_text="Status by which a supplier's invoice is rejected; 02 accepts it.",
+    )
+    first_list_date = models.CharField(
+        max_length=14,
+        default="20180101000000",
+        help_text="From when KRA's lists are read the first time, as yyyyMMddHHmmss.",
+    )
     registrar_id = models.CharField(max_length=20, default="admin")
     registrar_name = models.CharField(max_length=60, default="Admin")
     trade_name = models.CharField(max_length=20, default="", blank=True)
@@ -269,6 +292,12 @@ class KRASettings(AccountSettings):
         default="1=Income tax, individual 4=Income tax, company 5=VAT 6=PAYE 7=Excise 8=Rental",
         blank=True,
         help_text="Obligation codes of NIL returns; sources disagree.",
+    )
+    gavaconnect_facts = models.TextField(
+        default="",
+        blank=True,
+        help_text="What replaces our reading of a product, one a line: “station.code = 84000” "
+        "(success), “tcc_check.good = Valid” (standing), “prn_search.number = prnNumber” (key).",
     )
     paths = models.TextField(
         default="",
@@ -355,32 +384,70 @@ class KRASettings(AccountSettings):
 
         A change of transport thus moves no secret: the communication key can't be typed again.
         """
-        oscu = (Transport.OSCU_DIRECT.value, Transport.OSCU_GATEWAY.value)
         own = self.base_url if self.environment == Environment.PRODUCTION else self.sandbox_url
-        known = [] if own else [ETIMS_HOSTS[way, str(self.environment)] for way in oscu]
+        known = [] if own else [ETIMS_HOSTS[way, str(self.environment)] for way in Transport.values]
         return [*known, self.etims_url, self.gavaconnect_active_url]
 
     def config_values(self) -> dict[str, Any]:
         """The documented keys; `base_url` is eTIMS of the environment, `mode` its name.
 
-        `gavaconnect_url` is the one of the environment too.
+        `gavaconnect_url` is the one of the environment too, and the three documented paths are
+        those in use: from `paths` or the transport where they are empty.
         """
         live = {"base_url": self.etims_url, "gavaconnect_url": self.gavaconnect_active_url}
-        return {**super().config_values(), **live}
+        return {**super().config_values(), **live, **self._used_paths()}
+
+    def own_paths(self) -> dict[str, str]:
+        """The paths that replace the transport's, by operation, from the text of `paths`."""
+        return dict(read_lines(self.paths))
+
+    def _used_paths(self) -> dict[str, str]:
+        own = self.own_paths()
+        preset = OWN_PATHS.get(str(self.transport), ("", "", ""))
+        pairs = zip(_OWN_PATH_FIELDS.items(), preset, strict=True)
+        return {
+            field: getattr(self, field) or own.get(operation) or path
+            for (field, operation), path in pairs
+        }
 
     def clean(self) -> None:
-        """Refuse a PIN of another shape, and numbers and codes that can't be."""
+        """Refuse what can't be: codes, paths, numbers, half pairs of keys, a key on the move.
+
+        A PIN is brought to its form first.
+        """
+        for name in ("kra_pin", "retail_customer_pin"):
+            setattr(self, name, (getattr(self, name) or "").strip().upper())
+        self._empty_nones()
+        faults = faults_of(self)
+        if self._is_anothers():
+            faults["branch_code"] = (
+                "Another business has settings for this branch of this PIN. A control unit has "
+                "one sequence of numbers: let both use one row."
+            )
+        moved = self._moved_key()
+        if moved:
+            faults["communication_key"] = moved
+        if faults:
+            raise ValidationError(faults)
         super().clean()
-        self.kra_pin = self.kra_pin.strip().upper()
-        errors = {}
-        if self.kra_pin and not PIN.fullmatch(self.kra_pin):
-            errors["kra_pin"] = "A KRA PIN is a letter, 9 digits and a letter, such as A123456789B."
-        if self.branch_code and not re.fullmatch(r"\d{2}", self.branch_code):
-            errors["branch_code"] = "A branch has two digits, such as 00."
-        for name in ("starting_invoice_number", "starting_stock_number"):
-            if getattr(self, name) < 1:
-                errors[name] = "Numbers start at 1."
-        if self.requests_per_second < 1:
-            errors["requests_per_second"] = "At least 1."
-        if errors:
-            raise ValidationError(errors)
+
+    def _is_anothers(self) -> bool:
+        """Whether another business's row leads to the same control unit."""
+        if not self.kra_pin or not self.branch_code:
+            return False
+        names = ("environment", "kra_pin", "branch_code")
+        rows = type(self)._default_manager.filter(**{name: getattr(self, name) for name in names})
+        return rows.exclude(business=self.business).exists()
+
+    def _moved_key(self) -> str:
+        """Why a kept communication key can't go to the PIN and branch that are named now."""
+        before = self._stored()
+        if before is None or "communication_key" not in self.kept_secrets(before):
+            return ""
+        names = ("kra_pin", "branch_code")
+        if all(getattr(before, name) == getattr(self, name) for name in names):
+            return ""
+        return (
+            f"The key belongs to {before.kra_pin} branch {before.branch_code}. Add a further row "
+            "for another branch, or clear the key and the ids of the control unit."
+        )

@@ -93,6 +93,8 @@ class SettingsModel(models.Model):
     account_field: ClassVar[str] = ""
     # Where a form would be long: further sections with their fields; all else is the account.
     sections: ClassVar[Mapping[str, tuple[str, ...]]] = MappingProxyType({})
+    # Documented names that stand for a field of another name: in the config dict, and as variables.
+    aliases: ClassVar[Mapping[str, str]] = MappingProxyType({})
     # URL fields that receive secrets, by environment; see `outbound_urls`.
 
     business = models.CharField(
@@ -186,13 +188,19 @@ class SettingsModel(models.Model):
         """Names of the encrypted fields, in order."""
         return tuple(f.name for f in cls._meta.concrete_fields if isinstance(f, EncryptedTextField))
 
+    @classmethod
+    def field_of(cls, key: str) -> Any:
+        """The field behind a key of the config dict; raises FieldDoesNotExist."""
+        return cls._meta.get_field(cls.aliases.get(key, key))
+
     def outbound_urls(self) -> list[str]:
         """The URLs that receive this row's secrets in its environment."""
         raise NotImplementedError(f"{type(self).__name__} must say where its secrets go.")
 
     def config_values(self) -> dict[str, Any]:
         """The config dict of this row; secrets are `Secret`, URLs follow the environment."""
-        return {name: getattr(self, name) for name in self.config_fields()}
+        names = {name: name for name in self.config_fields()} | dict(self.aliases)
+        return {name: getattr(self, field) for name, field in names.items()}
 
     def outbound_hosts(self) -> list[str]:
         """The "host:port" texts of `outbound_urls`, sorted."""

@@ -18,9 +18,11 @@ from integrations.outbound.call import Call
 HIDDEN = "[hidden]"
 # A shorter text may be a part of any word, and taking it out would spoil the answer.
 SHORTEST = 8
-_HEADERS = re.compile(r"authorization|api[_-]?key|token|secret|password", re.IGNORECASE)
+_HEADERS = re.compile(r"authorization|(?:api|cmc)[_-]?key|token|secret|password", re.IGNORECASE)
 # Not tokens: an answer may have to bring the one that was sent.
-_FIELDS = re.compile(r"password|passkey|passphrase|secret|credential", re.IGNORECASE)
+_FIELDS = re.compile(
+    r"password|passkey|passphrase|secret|credential|cmc[_-]?key|^pwd$", re.IGNORECASE
+)
 
 
 class Echoes:

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from integrations.kra.service import KRAService
 from integrations.services.config_service import IntegrationConfigService
 from integrations.webhooks.delivery_service import WebhookDeliveryService
 
-__all__ = ["IntegrationConfigService", "WebhookDeliveryService", "offer"]
+__all__ = ["IntegrationConfigService", "KRAService", "WebhookDeliveryService", "offer"]
 
 _offers: dict[str, Callable[[], Any]] = {}
 

@@ -31,7 +31,7 @@ _TEXTS = (
     "consumer key", "consumer secret", "passkey", "initiator password", "security credential",
     "typed consumer key", "typed consumer secret", "Django secret key", "access token",
     "admin password", "posted secret", "header secret", "broker password", "Redis password",
-    "database password", "API token",
+    "database password", "API token", "client id", "client secret", "communication key",
 )  # fmt: skip
 _KEYS = ("environment key", "database key", "second database key")
 

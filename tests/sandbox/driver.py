@@ -9,6 +9,9 @@ from urllib.parse import urlencode
 import requests
 
 DARAJA = "mpesa-daraja"
+KRA = "kra"
+# What the address of each way ends with.
+KRA_DOORS = {"oscu_direct": "/etims-api", "oscu_gateway": "/etims-oscu/api/v1", "vscu": "/vscu"}
 
 
 class SandboxDriver:
@@ -110,6 +113,52 @@ class SandboxDriver:
     def settings(self, **options: Any) -> dict[str, Any]:
         """Options: is_strict, is_interactive, is_phone_locked, timestamp_tolerance…"""
         return self.post(f"{DARAJA}/settings", **options)
+
+    # --- KRA ------------------------------------------------------------------------------------
+
+    @property
+    def kra_url(self) -> str:
+        """The base URL for GavaConnect."""
+        return f"{self.base_url}/{KRA}"
+
+    def etims_url(self, transport: str = "oscu_direct") -> str:
+        """The base URL for eTIMS: oscu_direct, oscu_gateway or vscu."""
+        return self.kra_url + KRA_DOORS[transport]
+
+    def kra(self, action: str, **payload: Any) -> dict[str, Any]:
+        """A control action of KRA: approve, device, catalogue, apps, numbers, settings, outage…"""
+        return self.post(f"{KRA}/{action}", **payload)
+
+    def kra_device(self, *, transport: str = "oscu_direct", **options: Any) -> dict[str, Any]:
+        """An initialised device with items and stock; its communication_key, control_unit_id…
+
+        Options: tin, branch, serial, key, next_invoice, next_stock, next_purchase.
+        """
+        software = "vscu" if transport == "vscu" else "oscu"
+        made = self.kra("device", software=software, **options)
+        where = {name: options[name] for name in ("tin", "branch") if name in options}
+        self.kra("catalogue", **where)
+        return made
+
+    def kra_fault(self, kind: str, **options: Any) -> dict[str, Any]:
+        """Plan a fault of KRA; options: operation, phone ("PIN/branch"), times and its own."""
+        return self.fault(kind, emulator=KRA, **options)
+
+    def kra_book(self) -> dict[str, Any]:
+        """Everything: units (each with sales in order, counters, stock), refused, settings."""
+        return self.get(f"{KRA}/book")
+
+    def kra_unit(self, tin: str = "P051234567X", branch: str = "00") -> dict[str, Any]:
+        """One unit of the book."""
+        for unit in self.kra_book()["units"]:
+            if (unit["tin"], unit["branch"]) == (tin, branch):
+                return dict(unit)
+        raise AssertionError(f"KRA knows no branch {branch} of {tin}")
+
+    def kra_counters(self) -> dict[str, Any]:
+        """KRA's requests by operation, and `tokens_issued`."""
+        figures: dict[str, Any] = self.get("counters")[KRA]
+        return figures
 
     def counters(self) -> dict[str, Any]:
         """Daraja's requests by operation, `tokens_issued`, and `connections` of the server.

@@ -1,1 +1,37 @@
 """The conversation with KRA: eTIMS by its three transports, and GavaConnect."""
+
+from __future__ import annotations
+
+from integrations.config import Snapshot
+from integrations.providers.kra.client.connection import Connection, Reply, rate_of
+from integrations.providers.kra.client.device import DeviceCalls, DeviceInfo
+from integrations.providers.kra.client.endpoints import OPERATIONS, path_of, read_paths
+from integrations.providers.kra.client.errors import EtimsRefused
+from integrations.providers.kra.client.sales import FoundInvoice, SaleCalls, SaleReply
+from integrations.providers.kra.client.tokens import credential_of, fetch_token
+
+__all__ = [
+    "OPERATIONS",
+    "Connection",
+    "DeviceInfo",
+    "EtimsClient",
+    "EtimsRefused",
+    "FoundInvoice",
+    "Reply",
+    "SaleReply",
+    "check_connection",
+    "credential_of",
+    "fetch_token",
+    "path_of",
+    "rate_of",
+    "read_paths",
+]
+
+
+class EtimsClient(SaleCalls, DeviceCalls):
+    """eTIMS with one row's credentials, by the row's transport. Cheap to make."""
+
+
+def check_connection(config: Snapshot) -> str:
+    """The registered connection test of KRA. Never initialises a device."""
+    return EtimsClient(config).check()

@@ -1,0 +1,135 @@
+"""Texts of the gateway that say more than its code. Source: eTIMS reference, 5 to 8.
+
+The gateway refuses with HTTP 400 and a text; most of them name the field. They are compared
+without case, and only their steady parts.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from integrations.providers.kra.codes.words import Kind, Meaning
+
+_AGAIN = "Correct the document and submit it again."
+_SETTINGS = "Check PIN, branch and communication key in the KRA settings."
+
+_COMPARE = "Compare the branch's book with KRA's before anything else is sent."
+_NUMBERS = (
+    (r"invalid\s+invcno\s+sequence", "The KRA number of this document is not the next one.",
+     _COMPARE),
+    (r"invalid\s+sarno\s+sequence", "The KRA number of this stock movement is not the next one.",
+     _COMPARE),
+    (r"invalid\s+itemcd\s+sequence", "The item code does not end with the next running number.",
+     "Give the item a code that ends with it."),
+)  # fmt: skip
+_EXPECTED = re.compile(r"expected[^:0-9]*:?[^0-9]*?(\d{1,18})", re.I)
+_ENDING = re.compile(r"ending\s+with\s*:?\s*\S*?(\d{1,18})\b", re.I)
+_FOUND = re.compile(r"found\s*:?\s*(\d{1,18})", re.I)
+
+# Pattern, kind, cause, next step; the first that fits holds.
+_TEXTS: tuple[tuple[str, Kind, str, str], ...] = (
+    (r"access token|invalid token|token (?:is )?expired|unauthori[sz]ed", Kind.DEVICE,
+     "KRA's gateway refused the access token twice.",
+     "Check the client id and secret, and that they belong to the environment."),
+    (r"no apiproduct match|product mismatch|invalid apikey|invalid api key|invalid client",
+     Kind.DEVICE, "KRA's gateway does not let this app use the product.",
+     "Subscribe the app to it on the developer portal, or enter the product's own key and secret."),
+    (r"spike\s*arrest|quota", Kind.BUSY, "KRA's gateway was asked too often.",
+     "Calls are slowed down; wait a while."),
+    (r"invalid\s+taxblamt", Kind.REFUSED,
+     "KRA computes another taxable amount for a line.",
+     "Choose the other amount profile in the KRA settings, or correct the line."),
+    (r"taxrt|tax rate mismatch", Kind.REFUSED, "KRA has another rate for a tax type.",
+     "Read the code lists again, or enter the rate in the KRA settings."),
+    (r"do(?:es)? not exist in your stock", Kind.REFUSED,
+     "KRA has no stock of an item on this document.",
+     "Report the goods to KRA's stock first, then submit it again."),
+    (r"stock io is empty", Kind.REFUSED, "KRA knows no movement of this item's stock.",
+     "Report the stock movement first, then the stock on hand."),
+    (r"orginvcno\s+does not exist", Kind.REFUSED,
+     "KRA does not know the invoice that this note credits.",
+     "Check that the original is signed under this PIN and branch."),
+    (r"missing\s+tin\b|\btin\s+cannot be null", Kind.DEVICE,
+     "KRA misses the PIN of the call.", _SETTINGS),
+    (r"did not return a unique result", Kind.DEVICE,
+     "KRA has this device more than once, after repeated initialisations.",
+     "Ask KRA's support to remove the duplicates; don't initialise again."),
+    (r"missing\s+rfddt", Kind.REFUSED, "KRA misses the date of the credit note.", _AGAIN),
+    (r"invalid\s+rfdrsncd", Kind.REFUSED, "KRA does not take the reason of the credit note.",
+     "Use a reason of KRA's list, and submit it again."),
+    (r"incorrect\s+qtyunitcd\s+prefix", Kind.REFUSED,
+     "KRA wants a quantity unit of two letters in the item code.",
+     "Use a unit such as NO, and give the item a new code."),
+    (r"unable to identify proxy", Kind.DEVICE, "KRA's gateway has no such address.",
+     "Check transport, host and paths in the KRA settings."),
+    (r"custnm|custtin|customer (?:name|pin)", Kind.REFUSED,
+     "KRA refused the customer's name or PIN.",
+     "Use exactly those of the original on a credit note, and submit it again."),
+)  # fmt: skip
+
+
+# The gateway sends no result code with a refusal; these are the codes' own texts, also in the
+# words of the sister specification.
+_STANDARD = (
+    (r"no header information", "900"),
+    (r"not (?:a )?valid device|invalid device|device not found", "901"),
+    (r"device (?:is|was) (?:already )?installed|already (?:installed|initiali[sz]ed)", "902"),
+    (r"only vsdc device", "903"),
+    (r"only oscu device", "905"),
+    (r"not in (?:the|its) code list|error in the code value", "913"),
+    (r"declared sales data cannot be received", "921"),
+    (r"after receiving the sales data", "922"),
+    (r"maximum number of views", "990"),
+    (r"error during registration", "991"),
+    (r"error during modification", "992"),
+    (r"error during deletion", "993"),
+    (r"overlapped", "994"),
+    (r"no downloaded file", "995"),
+    (r"unknown error", "999"),
+)
+
+
+def code_in(text: str) -> str:
+    """The result code that a text stands for, "" where it is another one."""
+    folded = text.lower()
+    return next((code for pattern, code in _STANDARD if re.search(pattern, folded)), "")
+
+
+def by_number(code: str, text: str) -> Meaning | None:
+    """What a text about a running number says, or None where it is about something else."""
+    folded = text.lower()
+    for pattern, cause, next_step in _NUMBERS:
+        if re.search(pattern, folded):
+            return _sequence(code, cause, next_step, text)
+    return None
+
+
+def by_text(code: str, text: str) -> Meaning | None:
+    """What another text of the gateway says, or None where nobody documented it."""
+    folded = text.lower()
+    for pattern, kind, cause, next_step in _TEXTS:
+        if re.search(pattern, folded):
+            told = Meaning(code, kind, cause, next_step, retry_read=kind is Kind.BUSY)
+            return replace(told, cause=_quoting(cause, text)) if kind is Kind.REFUSED else told
+    return None
+
+
+def _sequence(code: str, cause: str, next_step: str, text: str) -> Meaning:
+    expected, found = _ENDING.search(text) or _EXPECTED.search(text), _FOUND.search(text)
+    number = int(expected[1]) if expected else None
+    wanted = f" KRA expects {number}." if number is not None else ""
+    return Meaning(
+        code,
+        Kind.SEQUENCE,
+        cause + wanted,
+        next_step,
+        expected=number,
+        found=int(found[1]) if found else None,
+    )
+
+
+def _quoting(cause: str, text: str) -> str:
+    """KRA's own words behind ours: they name the line and the amounts."""
+    told = " ".join(text.split()).strip().rstrip(".")[:110]
+    return f"{cause[:-1]}: {told}." if told else cause
