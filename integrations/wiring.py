@@ -22,6 +22,8 @@ from integrations.crypto import keyring
 from integrations.events import original, settings_events
 from integrations.events.catalogue import register_event_type
 from integrations.exceptions import ConfigurationError, set_docs_base
+from integrations.kra import warnings as kra_warnings
+from integrations.kra.device import forget_lost_devices
 from integrations.maintenance import purge_old_rows
 from integrations.models import (
     DomainEvent,
@@ -93,6 +95,7 @@ def connect() -> None:
     _register_queues()
     _register_periodic_jobs()
     registry.register_row_warnings("mpesa", account_warnings.warnings_of)
+    registry.register_row_warnings("kra", kra_warnings.warnings_of)
     account_warnings.register_sources()
     post_save.connect(
         initiator.review_settings, sender=MpesaSettings, dispatch_uid="integrations.initiator"
@@ -234,4 +237,5 @@ def _register_periodic_jobs() -> None:
     work.register_periodic(work.Periodic("purge-deleted-endpoints", 60.0, purge_deleted))
     work.register_periodic(work.Periodic("refresh-balances", 60.0, refresh_balances))
     work.register_periodic(work.Periodic("watch-pulled-accounts", 60.0, pull.watch_accounts))
+    work.register_periodic(work.Periodic("forget-lost-devices", 60.0, forget_lost_devices))
     work.register_periodic(work.Periodic("compare-yesterday", 3600.0, daily.compare_yesterday))
