@@ -1,1 +1,7 @@
 """Tax: eTIMS documents that are signed without gaps, and GavaConnect's checks and filings."""
+
+from __future__ import annotations
+
+from integrations.providers.kra.payloads.invoice import Customer, Insurance, Invoice, Line, Totals
+
+__all__ = ["Customer", "Insurance", "Invoice", "Line", "Totals"]

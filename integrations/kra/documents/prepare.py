@@ -1,0 +1,94 @@
+"""From what the ERP hands over to what is stored and later sent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+from integrations.config import Snapshot
+from integrations.exceptions import InvalidInput
+from integrations.kra.documents.assemble import assemble, check_payment
+from integrations.kra.documents.catalogue import Sold
+from integrations.kra.documents.credit import prepare_credit
+from integrations.kra.documents.dates import moment_of
+from integrations.kra.documents.pins import check_pin
+from integrations.kra.documents.prepared import Prepared
+from integrations.kra.documents.rates import code_lists
+from integrations.kra.documents.read import read_invoice
+from integrations.kra.documents.selling import find_items
+from integrations.kra.documents.sums import paid_by
+from integrations.kra.documents.wire_lines import wire_lines
+from integrations.models import KRAInvoice
+from integrations.providers.kra.payloads.invoice import Customer, Invoice
+
+
+def prepare(invoice: Invoice, config: Snapshot, *, original: KRAInvoice | None = None) -> Prepared:
+    """Check everything, convert to KES and work out KRA's amounts; nothing is stored or sent.
+
+    `original` is the stored invoice that a credit note names; hold its lock from here until the
+    credit note is stored, and call `check_credit` in between. Raises InvalidInput naming line and
+    field, and ConfigurationError where a setting can't be used.
+    """
+    invoice = read_invoice(invoice)
+    if invoice.original_invoice_number:
+        return prepare_credit(invoice, original, config)
+    return _sale(invoice, config)
+
+
+def _sale(invoice: Invoice, config: Snapshot) -> Prepared:
+    warnings = list(invoice.warnings)
+    lists = code_lists(config)
+    check_payment(invoice, lists)
+    sold = find_items(invoice.items, config, lists, warnings)
+    includes, paid = paid_by(invoice, sold)
+    lines = wire_lines(invoice, sold, paid, config, includes_tax=includes)
+    excluded = _excluded(invoice, sold, [each.total for each in paid])
+    return assemble(
+        invoice,
+        config,
+        rates=lists.rates,
+        lines=lines,
+        customer=_customer(invoice, config),
+        issued_at=moment_of(invoice.issue_date),
+        excluded=excluded,
+        warnings=warnings,
+        digest_source=invoice,
+    )
+
+
+def _customer(invoice: Invoice, config: Snapshot) -> Customer:
+    """The buyer; a sale without one has the settings' name, as one without a name can't be
+    credited (section 6.6)."""
+    customer, values = invoice.customer, config.values
+    if not customer.name:
+        retail = str(values["retail_customer_name"] or "").strip()
+        if not retail and values["transport"] == "oscu_gateway":
+            raise InvalidInput(
+                "customer.name",
+                "is missing, and the settings have no name for retail sales.",
+                code="invalid_document",
+            )
+        customer = replace(customer, name=retail)
+        pin = str(values["retail_customer_pin"] or "").strip()
+        if pin and not customer.kra_pin:
+            customer = replace(customer, kra_pin=check_pin(pin, "retail_customer_pin").pin)
+    return customer
+
+
+def _excluded(
+    invoice: Invoice, sold: Sequence[Sold], paid: Sequence[Decimal]
+) -> list[dict[str, Any]]:
+    return [
+        {
+            "source": index,
+            "keys": list(item.keys),
+            "item_code": item.item_code,
+            "name": item.name,
+            "quantity": str(line.quantity),
+            "paid": str(amount),
+        }
+        for index, (line, item, amount) in enumerate(zip(invoice.items, sold, paid, strict=True))
+        if item.is_excluded
+    ]

@@ -1,0 +1,79 @@
+"""Tax rates, and the code lists that were fetched from KRA."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from types import MappingProxyType
+
+from integrations.config import Snapshot
+from integrations.exceptions import ConfigurationError
+from integrations.models import KRACode
+from integrations.providers.kra.payloads.amounts import TAX_TYPES
+
+# Reference, section 7.1: what holds until class 04 was fetched.
+FALLBACK = MappingProxyType(
+    {
+        "A": Decimal(0),
+        "B": Decimal(16),
+        "C": Decimal(0),
+        "D": Decimal(0),
+        "E": Decimal(8),
+    }
+)
+TAX, PAYMENT, QUANTITY, PACKAGING = "04", "07", "10", "17"
+_PAIR = re.compile(r"([A-E])\s*=\s*(\d{1,3}(?:\.\d{1,2})?)")
+_RATE = re.compile(r"\s*(\d{1,3}(?:\.\d+)?)\s*%?\s*")
+
+
+@dataclass(frozen=True, slots=True)
+class CodeLists:
+    """The codes in use by class; a class that was not fetched is not there."""
+
+    rates: Mapping[str, Decimal]
+    codes: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    def knows(self, class_code: str, code: str) -> bool:
+        """Whether KRA's list has the code; true where the list was never fetched."""
+        known = self.codes.get(class_code)
+        return known is None or code in known
+
+
+def tax_rates(config: Snapshot) -> dict[str, Decimal]:
+    """Percent of the tax types A to E: the setting's, else KRA's own, else the reference's.
+
+    Raises ConfigurationError where the setting can't be read.
+    """
+    return dict(code_lists(config, ()).rates)
+
+
+def code_lists(
+    config: Snapshot, classes: tuple[str, ...] = (PAYMENT, QUANTITY, PACKAGING)
+) -> CodeLists:
+    """Rates and codes of the environment, in two queries."""
+    used = KRACode.objects.filter(environment=config.environment, is_used=True)
+    rates = dict(FALLBACK)
+    for code, extra in used.filter(class_code=TAX).order_by().values_list("code", "extra"):
+        found = _RATE.fullmatch(str(extra[0])) if extra and code in rates else None
+        if found:
+            rates[code] = Decimal(found[1])
+    codes: dict[str, set[str]] = {}
+    if classes:
+        known = used.filter(class_code__in=classes).order_by().values_list("class_code", "code")
+        for class_code, code in known:
+            codes.setdefault(class_code, set()).add(code)
+    rates.update(_own(str(config.values["tax_rates"] or "")))
+    return CodeLists(rates, {name: frozenset(known) for name, known in codes.items()})
+
+
+def _own(text: str) -> dict[str, Decimal]:
+    text = text.upper()
+    found = {kind: Decimal(rate) for kind, rate in _PAIR.findall(text)}
+    if _PAIR.sub("", text).strip(" ,;%\n") or any(rate > 100 for rate in found.values()):
+        raise ConfigurationError(
+            "KRA's tax rates can't be read: write them as “B=16 E=8”, with the types "
+            f"{', '.join(TAX_TYPES)}."
+        )
+    return found
