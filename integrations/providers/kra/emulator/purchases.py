@@ -15,7 +15,7 @@ from integrations.providers.kra.emulator.line_rules import (
     check_lines,
 )
 from integrations.providers.kra.emulator.movements import feed, require_place
-from integrations.providers.kra.emulator.refusals import Refusal, not_in_table
+from integrations.providers.kra.emulator.refusals import Refusal, missing, not_in_table
 from integrations.providers.kra.emulator.sale_fields import LINE as SALE_LINE
 from integrations.providers.kra.emulator.sale_fields import TAX_FIELDS
 from integrations.providers.kra.emulator.visits import Found, Visit
@@ -38,7 +38,7 @@ LINE = (
 )
 IMPORT = fields(
     """
-    taskCd C50 M; dclDe D8 M; itemSeq N10 M; hsCd C17 M; itemClsCd C10 M; itemCd C20 M;
+    taskCd C50 M; dclDe D8 M; itemSeq N10 M; hsCd C17 M; itemClsCd C10; itemCd C20;
     imptItemSttsCd C5 M; remark C400; modrId C20 M; modrNm C60 M
     """
 )
@@ -86,12 +86,16 @@ def update_import(visit: Visit) -> None:
     check(body, IMPORT)
     if body["imptItemSttsCd"] not in TABLE["26"]:
         raise not_in_table("<imptItemSttsCd>", body["imptItemSttsCd"], TABLE["26"])
-    if body["itemClsCd"] not in ITEM_CLASSES:
+    is_approved = body["imptItemSttsCd"] == _APPROVED
+    for name in ("itemClsCd", "itemCd") if is_approved else ():
+        if not body.get(name):
+            raise missing(name)
+    if body.get("itemClsCd") and body["itemClsCd"] not in ITEM_CLASSES:
         raise not_in_table("<itemClsCd>", body["itemClsCd"])
     told = visit.unit.feeds.get("imports", [])
     if not any(_import_key(each) == _import_key(body) for each in told):
         raise Refusal("910", "The imported item does not exist")
-    if body["imptItemSttsCd"] == _APPROVED:
+    if is_approved:
         require_items(visit, [body["itemCd"]])
     commit(visit.world, "import", **visit.where, stamp=visit.row_stamp(), body=visit.text)
 
