@@ -92,8 +92,8 @@ class Connection:
         code "bad_credentials", ConfigurationError, Unsupported, InvalidInput.
         """
         is_read = OPERATIONS[operation].is_read
-        call = self._call(operation, body or {}, deadline=deadline, reference=reference)
-        until = _sooner(deadline, time.monotonic() + call.limits.total)
+        until = self._deadline(deadline)
+        call = self._call(operation, body or {}, deadline=until, reference=reference)
         attempt = 0
         while True:
             attempt += 1
@@ -121,11 +121,10 @@ class Connection:
         operation: str,
         body: Mapping[str, Any],
         *,
-        deadline: float | None,
+        deadline: float,
         reference: str,
     ) -> Call:
         path = path_of(self.config, operation)
-        read = float(max(1, int(self.config.values["read_timeout"])))
         return Call(
             operation=operation,
             method="POST",
@@ -133,11 +132,19 @@ class Connection:
             json=self._identified(body, is_init=operation == "init"),
             headers=self._headers(is_init=operation == "init"),
             idempotent=OPERATIONS[operation].is_read,
-            # A token, where one is needed, comes out of the same time.
-            limits=Limits(connect=5.0, read=read, total=read + 15.0, max_bytes=LARGEST_ANSWER),
+            limits=self._limits(),
             deadline=deadline,
             reference=reference,
         )
+
+    def _limits(self) -> Limits:
+        read = float(max(1, int(self.config.values["read_timeout"])))
+        # A token, where one is needed, comes out of the same time.
+        return Limits(connect=5.0, read=read, total=read + 15.0, max_bytes=LARGEST_ANSWER)
+
+    def _deadline(self, given: float | None) -> float:
+        own = time.monotonic() + self._limits().total
+        return own if given is None else min(given, own)
 
     def _send(self, call: Call) -> Response:
         return self._door.send(
@@ -240,10 +247,6 @@ def _no_of_read(meaning: Meaning, opened: Envelope) -> Exception:
         code = meaning.code or "unusable_answer"
         return TransportError(f"{meaning.cause} Try again later.", sent=True, code=code)
     return EtimsRefused(meaning, text=opened.text, request_id=opened.request_id)
-
-
-def _sooner(deadline: float | None, other: float) -> float:
-    return other if deadline is None else min(deadline, other)
 
 
 def _pause(attempt: int, deadline: float) -> bool:

@@ -77,6 +77,8 @@ def rejects_token(response: Response) -> bool:
         body = clean_keys(response.json())
     except TransportError:
         return False
+    if _status_of(_parts(body)[0]) == 401:
+        return True
     text = _gateway_text(body).lower()
     return "token" in text and any(word in text for word in _TOKEN_WORDS)
 

@@ -13,6 +13,7 @@ from integrations.providers.kra.emulator.settings import Settings
 from integrations.providers.kra.emulator.wire import money
 
 _CENT = Decimal("0.01")
+_TOTALS = (("totTaxblAmt", "taxblAmt"), ("totTaxAmt", "taxAmt"), ("totAmt", "totAmt"))
 
 
 def check_amounts(body: Mapping[str, Any], settings: Settings) -> None:
@@ -22,6 +23,21 @@ def check_amounts(body: Mapping[str, Any], settings: Settings) -> None:
     for position, line in enumerate(lines, start=1):
         _check_line(position, line, settings)
     check_sums(body, lines, settings)
+
+
+def check_stock_amounts(body: Mapping[str, Any], settings: Settings) -> None:
+    """The same for stock movements, whose lines have `totDcAmt` and no rate of discount."""
+    lines: Sequence[Mapping[str, Any]] = body["itemList"]
+    for position, line in enumerate(lines, start=1):
+        supply = _round(number(line, "qty") * number(line, "prc"))
+        _compare("splyAmt", f" on item: {position}", supply, number(line, "splyAmt"), settings)
+        rate = settings.rate(line["taxTyCd"])
+        rest = supply - number(line, "totDcAmt")
+        for name, expected in _parts(rest, rate, settings.amount_profile).items():
+            _compare(name, f" on item: {position}", expected, number(line, name), settings)
+    for total, name in _TOTALS:
+        expected = sum((number(line, name) for line in lines), Decimal(0))
+        _compare(total, "", expected, number(body, total), settings)
 
 
 def check_rates(body: Mapping[str, Any], settings: Settings) -> None:
@@ -44,7 +60,7 @@ def check_sums(
         of_type = [line for line in lines if line["taxTyCd"] == letter]
         for name in ("taxblAmt", "taxAmt"):
             sums[name + letter] = sum((number(line, name) for line in of_type), Decimal(0))
-    for total, name in (("totTaxblAmt", "taxblAmt"), ("totTaxAmt", "taxAmt"), ("totAmt", "totAmt")):
+    for total, name in _TOTALS:
         sums[total] = sum((number(line, name) for line in lines), Decimal(0))
     for name, expected in sums.items():
         _compare(name, "", expected, number(body, name), settings)
@@ -54,15 +70,17 @@ def expected_line(line: Mapping[str, Any], rate: Decimal, profile: str) -> dict[
     """What a line must hold, from quantity, price and discount; half up per line (section 7)."""
     supply = _round(number(line, "qty") * number(line, "prc"))
     discount = _round(supply * number(line, "dcRt") / 100)
-    rest = supply - discount
+    return {"splyAmt": supply, "dcAmt": discount, **_parts(supply - discount, rate, profile)}
+
+
+def _parts(rest: Decimal, rate: Decimal, profile: str) -> dict[str, Decimal]:
     if profile == "all_net":
         tax = _round(rest * rate / 100)
         total, taxable = rest + tax, rest
     else:
         tax, total = _round(rest * rate / (100 + rate)), rest
         taxable = rest if profile == "spec_inclusive" else rest - tax
-    return {"splyAmt": supply, "dcAmt": discount, "taxblAmt": taxable, "taxAmt": tax,
-            "totAmt": total}  # fmt: skip
+    return {"taxblAmt": taxable, "taxAmt": tax, "totAmt": total}
 
 
 def _check_line(position: int, line: Mapping[str, Any], settings: Settings) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from integrations.providers.emulation import Rejected
+from integrations.providers.kra.emulator import feeds
 from integrations.providers.kra.emulator.catalogue import stock_catalogue
 from integrations.providers.kra.emulator.devices import commission
 from integrations.providers.kra.emulator.entries import commit
@@ -16,6 +17,7 @@ from integrations.providers.kra.emulator.units import Unit
 from integrations.providers.kra.emulator.world import DEFAULT_PIN, World
 
 Payload = Mapping[str, Any]
+Action = Callable[[World, Payload], dict[str, Any]]
 
 
 def place(payload: Payload) -> dict[str, str]:
@@ -121,13 +123,49 @@ def settings(world: World, payload: Payload) -> dict[str, Any]:
     return {"settings": change_settings(world, payload)}
 
 
-Action = Callable[[World, Payload], dict[str, Any]]
+def taxpayer(world: World, payload: Payload) -> dict[str, Any]:
+    """A PIN that KRA knows: `tin`, `name`, `status` (A or D)."""
+    pin, status = text(payload, "tin", DEFAULT_PIN), text(payload, "status", "A")
+    if status not in ("A", "D"):
+        raise Rejected("status: A or D.")
+    name = text(payload, "name", f"TRADER {pin}")
+    commit(world, "taxpayer", tin=pin, name=name, status=status)
+    return {"tin": pin, "name": name, "status": status}
+
+
+def rates(world: World, payload: Payload) -> dict[str, Any]:
+    """The rates that KRA insists on (`rates`), and those it lists too unless `listed` is false."""
+    change = {"rates": payload.get("rates", {})}
+    if payload.get("listed", True):
+        change["listed_rates"] = change["rates"]
+    return {"settings": change_settings(world, change)}
+
+
+def line(world: World, payload: Payload) -> dict[str, Any]:
+    """The VSCUs' line to KRA: `cut` true or false; with `tin` or `branch`, of that unit alone."""
+    is_one = "tin" in payload or "branch" in payload
+    return feeds.line_to_kra(world, place(payload) if is_one else None, payload)
+
+
+def _feed(enter: Callable[[World, Mapping[str, str], Payload], dict[str, Any]]) -> Action:
+    return lambda world, payload: enter(world, place(payload), payload)
+
+
 ACTIONS: dict[str, Action] = {
     "approve": approve,
     "device": device,
     "numbers": numbers,
     "catalogue": catalogue,
     "settings": settings,
+    "rates": rates,
+    "taxpayer": taxpayer,
+    "purchase": _feed(feeds.purchase),
+    "import": _feed(feeds.imported),
+    "move": _feed(feeds.moved),
+    "notice": _feed(feeds.notice),
+    "code": feeds.code,
+    "outage": feeds.outage,
+    "line": line,
     "apps": issue_app,
     "tokens": tokens,
 }

@@ -33,6 +33,12 @@ def _unit(world: World, entry: Entry) -> Unit:
     return world.unit(str(entry["tin"]), str(entry["branch"]))
 
 
+def _stamp(world: World, entry: Entry) -> str:
+    stamp = str(entry["stamp"])
+    world.newest_row = max(world.newest_row, stamp)
+    return stamp
+
+
 def _device(world: World, entry: Entry) -> Unit:
     unit = _unit(world, entry)
     for name, value in entry["change"].items():
@@ -73,7 +79,8 @@ def _confirmed(world: World, entry: Entry) -> None:
 
 def _item(world: World, entry: Entry) -> None:
     taxpayer, body = world.taxpayer(str(entry["tin"])), read(entry["body"])
-    taxpayer.items[body["itemCd"]] = body | {"regBhfId": entry["branch"], "at": entry["at"]}
+    row = body | {"regBhfId": entry["branch"], "at": _stamp(world, entry)}
+    taxpayer.items[body["itemCd"]] = {name: each for name, each in row.items() if name != "cmcKey"}
     if body["itemCd"][-7:].isdigit():
         taxpayer.last_item = max(taxpayer.last_item, int(body["itemCd"][-7:]))
 
@@ -106,7 +113,7 @@ def _import(world: World, entry: Entry) -> None:
     body = read(entry["body"])
     for each in _unit(world, entry).feeds.get("imports", []):
         if each["taskCd"] == body["taskCd"] and each["itemSeq"] == body["itemSeq"]:
-            each.update(imptItemsttsCd=body["imptItemSttsCd"], at=entry["at"])
+            each.update(imptItemsttsCd=body["imptItemSttsCd"], at=_stamp(world, entry))
             each["decision"] = body
 
 
@@ -116,7 +123,7 @@ def _person(world: World, entry: Entry) -> None:
 
 
 def _feed(world: World, entry: Entry) -> None:
-    told = read(entry["body"]) | {"at": entry["at"]}
+    told = read(entry["body"]) | {"at": _stamp(world, entry)}
     if entry["list"] == "notices":
         world.notices.append(told)
     else:
@@ -124,6 +131,7 @@ def _feed(world: World, entry: Entry) -> None:
 
 
 def _code(world: World, entry: Entry) -> None:
+    _stamp(world, entry)
     world.extra_codes.append({name: value for name, value in entry.items() if name != "kind"})
 
 

@@ -7,16 +7,19 @@ from datetime import datetime
 from typing import Any
 
 from integrations.providers.kra.emulator.amounts import check_amounts
-from integrations.providers.kra.emulator.code_table import TABLE
 from integrations.providers.kra.emulator.credits import check_credit
 from integrations.providers.kra.emulator.entries import commit
 from integrations.providers.kra.emulator.fields import check, number
+from integrations.providers.kra.emulator.line_rules import (
+    check_codes,
+    check_line_codes,
+    check_lines,
+)
 from integrations.providers.kra.emulator.refusals import (
     Refusal,
     Unreachable,
     malformed,
     missing,
-    not_in_table,
 )
 from integrations.providers.kra.emulator.routes import VSCU
 from integrations.providers.kra.emulator.sale_fields import HEADER, LINE, RECEIPT
@@ -26,9 +29,7 @@ from integrations.providers.kra.emulator.units import Sale
 from integrations.providers.kra.emulator.visits import Found, Visit
 from integrations.providers.kra.emulator.wire import detail_time, wire_time
 
-_MAXIMUM_LINES = 999  # section 6.1
 _HEADER_TABLES = (("rcptTyCd", "37"), ("salesSttsCd", "11"), ("pmtTyCd", "07"), ("salesTyCd", "14"))
-_LINE_TABLES = (("pkgUnitCd", "17"), ("qtyUnitCd", "10"), ("taxTyCd", "04"))
 
 
 def save_sale(visit: Visit) -> dict[str, Any]:
@@ -37,7 +38,8 @@ def save_sale(visit: Visit) -> dict[str, Any]:
         raise Unreachable
     _check_fields(visit.body)
     _check_number(visit)
-    _check_codes(visit.body)
+    check_codes(visit.world, visit.body, _HEADER_TABLES)
+    check_line_codes(visit.world, visit.body["itemList"])
     if visit.door == VSCU:
         _check_vscu(visit.body)
     check_stocked(visit, visit.body["itemList"])
@@ -76,35 +78,18 @@ def confirm_sale(visit: Visit) -> None:
 
 def _check_fields(body: Mapping[str, Any]) -> None:
     check(body, HEADER)
-    receipt, lines = body.get("receipt"), body.get("itemList")
+    receipt = body.get("receipt")
     if receipt is None:
         raise missing("receipt")
     if not isinstance(receipt, dict):
         raise malformed("receipt", "is not an object")
     check(receipt, RECEIPT, "<receipt>")
     check_lines(body, LINE)
-    if lines is not None and body["salesDt"] != body["cfmDt"][:8]:
+    if body["salesDt"] != body["cfmDt"][:8]:
         raise malformed("salesDt", "is not the day of cfmDt")
     for name in ("invcNo", "orgInvcNo"):
         if not isinstance(body[name], int):
             raise malformed(name, "is not a whole number")  # section 6.5 [2 live]
-
-
-def check_lines(body: Mapping[str, Any], wanted: Any) -> None:
-    """The lines: 1 to 999, counted and numbered from 1, each with its fields."""
-    lines = body.get("itemList")
-    if not lines:
-        raise missing("itemList")
-    if not isinstance(lines, list) or len(lines) > _MAXIMUM_LINES:
-        raise malformed("itemList", f"is not a list of 1 to {_MAXIMUM_LINES} lines")
-    for line in lines:
-        if not isinstance(line, dict):
-            raise malformed("itemList", "has a line that is not an object")
-        check(line, wanted, "<itemList>")
-    if number(body, "totItemCnt") != len(lines):
-        raise malformed("totItemCnt", f"is not the number of lines, {len(lines)}")
-    if [line["itemSeq"] for line in lines] != list(range(1, len(lines) + 1)):
-        raise malformed("<itemList><itemSeq>", "does not count from 1")
 
 
 def _check_number(visit: Visit) -> None:
@@ -117,21 +102,6 @@ def _check_number(visit: Visit) -> None:
         raise Refusal(code, gateway=told if settings.gateway_duplicate == "sequence" else "")
     if given != expected:
         raise Refusal(settings.gap_code, told)
-
-
-def _check_codes(body: Mapping[str, Any]) -> None:
-    for name, cls in _HEADER_TABLES:
-        value = body.get(name)
-        if value is not None and value not in TABLE[cls]:
-            raise not_in_table(f"<{name}>", value, TABLE[cls])
-    for line in body["itemList"]:
-        for name, cls in _LINE_TABLES:
-            if line[name] not in TABLE[cls]:
-                raise not_in_table(f"<itemList><{name}>", line[name], TABLE[cls])
-        # Section 6.3 [1 live]: 0 packages are rejected.
-        for name in ("qty", "pkg"):
-            if number(line, name) == 0:
-                raise malformed(f"<itemList><{name}>", "is 0")
 
 
 def _check_vscu(body: Mapping[str, Any]) -> None:

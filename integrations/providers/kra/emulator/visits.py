@@ -11,7 +11,7 @@ from integrations.providers.emulation import Request
 from integrations.providers.kra.emulator.refusals import Refusal, missing
 from integrations.providers.kra.emulator.routes import GATEWAY, VSCU, Route
 from integrations.providers.kra.emulator.units import Taxpayer, Unit
-from integrations.providers.kra.emulator.wire import read, wire_time
+from integrations.providers.kra.emulator.wire import read
 from integrations.providers.kra.emulator.world import World
 
 
@@ -46,10 +46,9 @@ class Visit:
         """What an entry of the journal says about the place and the time."""
         return {"tin": self.unit.tin, "branch": self.unit.bhf_id, "at": self.now.isoformat()}
 
-    @property
-    def stamp(self) -> str:
-        """The time as lists have it."""
-        return wire_time(self.now)
+    def row_stamp(self) -> str:
+        """When a row of a list appears."""
+        return self.world.row_stamp()
 
 
 class Found:

@@ -46,6 +46,11 @@ def wire_time(moment: datetime) -> str:
     return f"{moment.astimezone(NAIROBI):%Y%m%d%H%M%S}"
 
 
+def read_time(stamp: str) -> datetime:
+    """The moment of 14 digits; raises ValueError."""
+    return datetime.strptime(stamp, "%Y%m%d%H%M%S").replace(tzinfo=NAIROBI)
+
+
 def feed_time(moment: datetime) -> str:
     """`yyyy-MM-dd HH:mm:ss`, as the purchase feed has it (section 2 [2])."""
     return f"{moment.astimezone(NAIROBI):%Y-%m-%d %H:%M:%S}"

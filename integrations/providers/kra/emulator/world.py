@@ -9,9 +9,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from integrations.providers.emulation import Surroundings
+from integrations.providers.kra.emulator.code_table import TABLE
 from integrations.providers.kra.emulator.oauth import TokenOffice
 from integrations.providers.kra.emulator.settings import Settings
 from integrations.providers.kra.emulator.units import Taxpayer, Unit
+from integrations.providers.kra.emulator.wire import read_time, wire_time
 
 DEFAULT_PIN = "P051234567X"
 DEFAULT_BRANCHES = ("00", "01")
@@ -32,6 +34,9 @@ class World:
     notices: list[dict[str, Any]] = field(default_factory=list)
     extra_codes: list[dict[str, Any]] = field(default_factory=list)
     order: int = 0
+    # Lists count in seconds: the newest row, and the newest `resultDt` that a list was given.
+    newest_row: str = ""
+    newest_read: str = ""
     outage: tuple[str, str] = ("", "")  # ISO from and to; "" open
     line_cut_at: str = ""
 
@@ -53,6 +58,24 @@ class World:
         self.taxpayer(tin)
         name = "HEAD OFFICE" if bhf_id == "00" else f"BRANCH {bhf_id}"
         return self.units.setdefault((tin, bhf_id), Unit(tin, bhf_id, name))
+
+    def codes(self, cls: str) -> frozenset[str]:
+        """The codes of a class, with those that the control API added."""
+        added = {each["code"] for each in self.extra_codes if each["cls"] == cls}
+        return TABLE[cls] | added
+
+    def row_stamp(self) -> str:
+        """When a row appears: later than every list that was told without it."""
+        stamp = wire_time(self.now())
+        if stamp <= self.newest_read:
+            stamp = wire_time(read_time(self.newest_read) + timedelta(seconds=1))
+        return stamp
+
+    def list_time(self) -> datetime:
+        """The `resultDt` of a list: not before its newest row, so that no row comes twice."""
+        stamp = max(wire_time(self.now()), self.newest_row)
+        self.newest_read = max(self.newest_read, stamp)
+        return read_time(stamp)
 
     def is_away(self) -> bool:
         """Whether KRA is in the outage that was asked for."""
