@@ -18,6 +18,7 @@ from integrations.api import (
     statement_views,
     views,
 )
+from integrations.api.kra_gava_urls import gava_urls
 from integrations.api.settings_urls import settings_urls
 from integrations.api.webhook_urls import webhook_urls
 from integrations.callbacks.views import callback
@@ -144,6 +145,7 @@ urlpatterns = [
         statement_views.StatementItemsView.as_view(),
         name="statement-items",
     ),
+    *gava_urls(),
     *webhook_urls(),
     # Short on purpose: M-Pesa forbids its own name, among other words, in callback addresses.
     path("cb/<slug:route>/<str:token>/", callback, name="callback"),

@@ -48,7 +48,7 @@ FORBIDDEN = {
 }  # fmt: skip
 CONFLICTS = {
     "batch_state", "confirmation_needed", "idempotency_in_progress", "idempotency_mismatch",
-    "nothing_to_retry", "webhook_body_dropped", "webhook_endpoint_off", "webhook_replay_count",
+    "not_in_doubt", "nothing_to_retry", "request_open", "webhook_body_dropped", "webhook_endpoint_off", "webhook_replay_count",
     "webhook_replay_empty", "webhook_replay_limit", "webhook_replay_over",
     "webhook_replay_running",
 }  # fmt: skip
