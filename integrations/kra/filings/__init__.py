@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from integrations.kra.filings.describe import describe_filing
-from integrations.kra.filings.file import file
 from integrations.kra.filings.read import read_filing
 from integrations.kra.filings.returns import (
     Wanted,
@@ -11,6 +10,7 @@ from integrations.kra.filings.returns import (
     read_nil_return,
     read_turnover_tax,
 )
+from integrations.kra.filings.sending import file
 from integrations.kra.filings.settle import find_lost_filings, settle_filing
 from integrations.kra.filings.withholding import WITHHOLDING, read_withholding
 

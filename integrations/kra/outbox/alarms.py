@@ -184,6 +184,6 @@ def _describe(unit: KRABranch, cause: str, words: str) -> dict[str, Any]:
         "branch": unit.bhf_id,
         "cause": cause,
         "message": words[:500],
-        "waiting_since": first.queued_at.isoformat() if first else "",
-        "last_contact_at": contact.isoformat() if contact else "",
+        "waiting_since": first.queued_at.isoformat() if first else None,
+        "last_contact_at": contact.isoformat() if contact else None,
     }

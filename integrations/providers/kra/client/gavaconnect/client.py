@@ -108,7 +108,7 @@ class GavaClient:
 
         Raises ConfigurationError, ProviderError and TransportError.
         """
-        pair = credentials_of(self.config, product_of(self.config, operation))
+        pair = pair_of(self.config, product_of(self.config, operation))
         door = self._door(pair)
         door.require_host(self.base_url)
         return door.obtain_token(partial(self._authorize, door, pair))
