@@ -255,5 +255,3 @@ def describe(invoice: KRAInvoice, *, previous: str = "") -> dict[str, Any]:
         "result_code": invoice.result_code,
         "message": invoice.message,
     }
-
-

@@ -139,4 +139,3 @@ def is_held(unit: KRABranch) -> bool:
     """Whether the branch is held, as it stands in the database now."""
     unit.refresh_from_db(fields=["held_reason", "held_code"])
     return bool(unit.held_reason)
-
