@@ -78,6 +78,11 @@ INTEGRATIONS_STAMP_SECONDS: float = env.float("INTEGRATIONS_STAMP_SECONDS", defa
 INTEGRATIONS_LEASE_SECONDS: float = env.float("INTEGRATIONS_LEASE_SECONDS", default=60.0)
 # The longest that one piece of work may take; the lease must be longer (check E020).
 INTEGRATIONS_DEADLINE_SECONDS: float = env.float("INTEGRATIONS_DEADLINE_SECONDS", default=25.0)
+# The same for calls to KRA, which answers slowly.
+INTEGRATIONS_KRA_LEASE_SECONDS: float = env.float("INTEGRATIONS_KRA_LEASE_SECONDS", default=100.0)
+INTEGRATIONS_KRA_DEADLINE_SECONDS: float = env.float(
+    "INTEGRATIONS_KRA_DEADLINE_SECONDS", default=90.0
+)
 # A push that was queued and could not be sent for this long is not sent any more.
 INTEGRATIONS_ENQUEUED_SECONDS: float = env.float("INTEGRATIONS_ENQUEUED_SECONDS", default=900.0)
 # Authorities that webhook receivers are verified with; empty: certifi's.
@@ -357,6 +362,12 @@ SPECTACULAR_SETTINGS = {
         "ReplayStateEnum": "integrations.models.ReplayState",
         "SigningKindEnum": "integrations.models.SigningKind",
         "KindEnum": "integrations.models.QueryKind",
+        "KRAInvoiceStateEnum": "integrations.models.InvoiceState",
+        "KRAInvoiceKindEnum": "integrations.models.InvoiceKind",
+        "KRADeviceStateEnum": "integrations.models.DeviceState",
+        "KRAFilingStateEnum": "integrations.models.FilingState",
+        "KRAFilingKindEnum": "integrations.models.FilingKind",
+        "KRACertificateTypeEnum": "integrations.models.CertificateType",
     },
 }
 

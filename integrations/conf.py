@@ -142,6 +142,18 @@ class HubSettings:
     deadline_seconds = Setting(
         "INTEGRATIONS_DEADLINE_SECONDS", 25.0, float, "The longest for one piece of work."
     )
+    kra_lease_seconds = Setting(
+        "INTEGRATIONS_KRA_LEASE_SECONDS",
+        100.0,
+        float,
+        "How long a worker holds an invoice or a report for KRA, and its branch.",
+    )
+    kra_deadline_seconds = Setting(
+        "INTEGRATIONS_KRA_DEADLINE_SECONDS",
+        90.0,
+        float,
+        "The longest for one call to KRA with what belongs to it; KRA is often slow.",
+    )
     enqueued_seconds = Setting(
         "INTEGRATIONS_ENQUEUED_SECONDS", 900.0, float, "After this a queued push is not sent."
     )

@@ -24,11 +24,23 @@ from integrations.events.catalogue import register_event_type
 from integrations.exceptions import ConfigurationError, set_docs_base
 from integrations.kra import lists as kra_lists
 from integrations.kra import writes as kra_writes
+from integrations.kra.checks import find_lost_certificates
+from integrations.kra.filings import find_lost_filings
+from integrations.kra.filings import settle as filing_settling
+from integrations.kra.outbox import alarms as kra_alarms
+from integrations.kra.outbox import event_types as kra_events
+from integrations.kra.outbox import holds as kra_holds
+from integrations.kra.outbox import outcomes as kra_outcomes
+from integrations.kra.outbox import states as kra_states
+from integrations.kra.outbox import turn as kra_turn
+from integrations.kra.outbox import work_list as kra_work_list
 from integrations.maintenance import purge_old_rows
 from integrations.models import (
     DomainEvent,
     InboundCallback,
     KeyRotation,
+    KRAInvoice,
+    KRASettings,
     MpesaQuery,
     MpesaSettings,
     Payment,
@@ -89,6 +101,8 @@ def connect() -> None:
     _connect_ledger()
     _connect_events()
     work_list.register(open_items.SOURCE)
+    for source in filing_settling.SOURCES:
+        work_list.register(source)
     register_secret_field()
     for kind in (payouts.APPROVAL, reversals.APPROVAL, batch_approval.APPROVAL):
         approvals.register(kind)
@@ -99,6 +113,7 @@ def connect() -> None:
     post_save.connect(
         initiator.review_settings, sender=MpesaSettings, dispatch_uid="integrations.initiator"
     )
+    _connect_kra()
     label = hub_settings.app_settings_model
     if label.lower() != OWN_MODEL.lower():
         watch_key_model(label)
@@ -118,11 +133,26 @@ def _connect_ledger() -> None:
 
 def _connect_events() -> None:
     """The catalogue, and what is told of settings in the transaction that changes them."""
-    for declared in (payment_events, approval_events, settings_events, webhook_events):
+    for declared in (
+        payment_events,
+        approval_events,
+        settings_events,
+        webhook_events,
+        kra_events,
+    ):
         for event_type in declared.event_types():
             register_event_type(event_type)
     when_settings_change(settings_events.tell)
     WebhookEvent.store_message = original.store_message
+
+
+def _connect_kra() -> None:
+    """What KRA's branches tell people, and what a change of their settings sets going."""
+    registry.register_row_warnings("kra", kra_alarms.warnings_of)
+    post_save.connect(
+        kra_holds.look_after_settings, sender=KRASettings, dispatch_uid="integrations.kra_holds"
+    )
+    work_list.register(kra_work_list.SOURCE)
 
 
 def _docs_base() -> str:
@@ -135,7 +165,11 @@ def _docs_base() -> str:
 
 def _register_queues() -> None:
     deadline = hub_settings.deadline_seconds
-    for queue in (*_queues_of_money(deadline), *_queues_of_the_house(deadline)):
+    for queue in (
+        *_queues_of_money(deadline),
+        *_queues_of_tax(),
+        *_queues_of_the_house(deadline),
+    ):
         work.register(queue)
     work.register(dispatch.make_queue())
     work.register(kra_writes.make_queue())
@@ -188,6 +222,27 @@ def _queues_of_money(deadline: float) -> tuple[work.Queue[Any], ...]:
     )
 
 
+def _queues_of_tax() -> tuple[work.Queue[Any], ...]:
+    """A branch's documents go one after another, so threads are for branches: one waits for KRA.
+
+    Nothing is ever given up: what is not through is tried again until KRA answers.
+    """
+    return (
+        work.Queue(
+            name=kra_states.QUEUE,
+            model=KRAInvoice,
+            handle=kra_turn.advance,
+            concurrency=24,
+            lease_seconds=hub_settings.kra_lease_seconds,
+            deadline_seconds=hub_settings.kra_deadline_seconds,
+            max_attempts=1_000_000_000,
+            backoff=kra_outcomes.BACKOFF,
+            lane_field="branch",
+            ordered=True,
+        ),
+    )
+
+
 def _queues_of_the_house(deadline: float) -> tuple[work.Queue[Any], ...]:
     return (
         work.Queue(
@@ -230,6 +285,8 @@ def _queues_of_the_house(deadline: float) -> tuple[work.Queue[Any], ...]:
 
 def _register_periodic_jobs() -> None:
     work.use_periodic_model(PeriodicLease)
+    work.register_periodic(work.Periodic("find-lost-filings", 60.0, find_lost_filings))
+    work.register_periodic(work.Periodic("find-lost-certificates", 60.0, find_lost_certificates))
     work.register_periodic(work.Periodic("seal-audit", 60.0, seal_audit_trail))
     work.register_periodic(work.Periodic("expire-approvals", 60.0, approvals.expire_overdue))
     work.register_periodic(work.Periodic("purge-old-rows", 3600.0, purge_old_rows))
@@ -237,5 +294,6 @@ def _register_periodic_jobs() -> None:
     work.register_periodic(work.Periodic("purge-deleted-endpoints", 60.0, purge_deleted))
     work.register_periodic(work.Periodic("refresh-balances", 60.0, refresh_balances))
     work.register_periodic(work.Periodic("watch-pulled-accounts", 60.0, pull.watch_accounts))
+    work.register_periodic(work.Periodic("watch-kra-branches", 60.0, kra_alarms.watch_branches))
     work.register_periodic(work.Periodic("compare-yesterday", 3600.0, daily.compare_yesterday))
     work.register_periodic(work.Periodic("refresh-kra-lists", 900.0, kra_lists.refresh_lists))

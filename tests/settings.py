@@ -18,6 +18,8 @@ os.environ.setdefault("CYPHER_KEY", planted("environment key"))
 # Child processes that a test starts inherit the same key.
 os.environ.setdefault("INTEGRATIONS_LEASE_SECONDS", "2")
 os.environ.setdefault("INTEGRATIONS_DEADLINE_SECONDS", "1.8")
+os.environ.setdefault("INTEGRATIONS_KRA_LEASE_SECONDS", "2")
+os.environ.setdefault("INTEGRATIONS_KRA_DEADLINE_SECONDS", "1.8")
 
 from bengoerp.settings import *  # noqa: F403
 from bengoerp.settings import CACHES, DATABASES, INSTALLED_APPS, MIDDLEWARE, REST_FRAMEWORK

@@ -12,7 +12,8 @@ import pytest
 from tests.processes import ROOT
 
 # Nobody needs these before an integration that uses them is called.
-HEAVY = ("celery", "stripe", "twilio", "africastalking", "boto3", "anymail", "pycurl")
+HEAVY = ("celery", "stripe", "twilio", "africastalking", "boto3", "anymail", "pycurl",
+         "reportlab", "segno", "PIL")  # fmt: skip
 LOADED = """
 import json, sys, django
 django.setup()

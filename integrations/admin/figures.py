@@ -19,6 +19,7 @@ from django.utils.timesince import timesince
 
 from integrations import approvals, work
 from integrations.admin.badges import Badge, environment_badge
+from integrations.admin.kra_invoices import KRAInvoiceAdmin
 from integrations.admin.payments import PaymentAdmin
 from integrations.admin.retry import RetryDeadAdmin
 from integrations.admin.theme import list_url, model_page
@@ -87,7 +88,8 @@ class Rows:
     @classmethod
     def of_queue(cls, request: HttpRequest, label: str) -> Rows | None:
         """The same for a queue; None as well where its page is no list of rows (key rotation)."""
-        is_list = isinstance(model_page(label), (PaymentAdmin, RetryDeadAdmin, WebhookEventAdmin))
+        lists = (PaymentAdmin, RetryDeadAdmin, WebhookEventAdmin, KRAInvoiceAdmin)
+        is_list = isinstance(model_page(label), lists)
         return cls.of(request, label) if is_list else None
 
     def link(self, **lookups: Any) -> str:

@@ -24,6 +24,7 @@ from integrations.admin.figures import (
     payment_cards,
     queue_lines,
 )
+from integrations.admin.kra_figures import tax_card
 from integrations.admin.secret_form import tell_age
 from integrations.admin.theme import model_page
 from integrations.admin.webhook_figures import webhook_card
@@ -85,6 +86,8 @@ def _cards(request: HttpRequest, now: Any) -> list[Card]:
         cards.append(initiator_card(alarms))
     if calls := Rows.of(request, "integrations.providercall"):
         cards.append(call_card(calls, now))
+    if tax := tax_card(request, now):
+        cards.append(tax)
     if webhooks := webhook_card(request, now):
         cards.append(webhooks)
     return cards

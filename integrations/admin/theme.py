@@ -46,6 +46,10 @@ GROUPS: tuple[tuple[str, tuple[Place, ...]], ...] = (
         Place("integrations.mpesaquery", "help", "Questions to M-Pesa"),
         Place("integrations.initiatoralarm", "key_off", "Initiator alarms"),
     )),
+    ("Tax", (
+        Place("integrations.krainvoice", "receipt_long", "KRA invoices"),
+        Place("integrations.krabranch", "point_of_sale", "KRA branches"),
+    )),
     ("Webhooks", (
         Place("integrations.webhookendpoint", "monitor_heart", "What is stuck",
               "admin:integrations_webhookendpoint_stuck"),

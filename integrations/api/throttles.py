@@ -74,6 +74,13 @@ class AskThrottle(CostlyThrottle):
     scope = "integrations-ask"
 
 
+class TaxThrottle(CostlyThrottle):
+    """Of what is handed in for KRA."""
+
+    scope = "integrations-tax"
+    default_rate = "600/min"
+
+
 class TestThrottle(CostlyThrottle):
     """Of connection tests."""
 

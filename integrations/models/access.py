@@ -38,6 +38,8 @@ class TokenScope(models.TextChoices):
     PAYOUTS_WRITE = "payouts:write", "Pay out, reverse payments and give payout files"
     APPROVALS_READ = "approvals:read", "Read what waits for approval"
     APPROVALS_DECIDE = "approvals:decide", "Approve and reject, where the installation lets tokens"
+    TAX_READ = "tax:read", "Read KRA invoices, checks, lists and branches, secrets never"
+    TAX_WRITE = "tax:write", "Submit to KRA, check with it, and settle what is in doubt"
     WEBHOOKS_READ = "webhooks:read", "Read webhook endpoints and deliveries, secrets never"
     WEBHOOKS_WRITE = "webhooks:write", "Change webhook endpoints, deliver again and replay"
 

@@ -51,6 +51,8 @@ class KRABranch(Lane):
     # Why nothing is sent until somebody acts; "" while all is well.
     held_reason = models.CharField(max_length=300, blank=True, default="")
     held_at = models.DateTimeField(null=True, blank=True)
+    # What kind of reason it is (`integrations.kra.outbox.holds`): whether it may end by itself.
+    held_code = models.CharField(max_length=20, blank=True, default="")
     # Since when the alarm about waiting invoices has been raised.
     alarmed_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)

@@ -99,6 +99,10 @@ class KRAInvoice(LeasedWork):
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
+    # Since when it waits for its turn: its creation, or its last correction.
+    queued_at = models.DateTimeField(db_default=Now(), editable=False)
+    # It stands aside until the document behind it, whose number is open, is settled.
+    parked_at = models.DateTimeField(null=True, blank=True, editable=False)
     updated_at = models.DateTimeField(auto_now=True)
     sent_at = models.DateTimeField(null=True, blank=True)
     completed_at = models.DateTimeField(null=True, blank=True)
@@ -118,15 +122,45 @@ class KRAInvoice(LeasedWork):
             models.Index(fields=["business", "-id"], name="krainvoice_business"),
             models.Index(fields=["state", "-id"], name="krainvoice_state"),
             models.Index(fields=["branch", "-id"], name="krainvoice_branch"),
-            models.Index(fields=["trader_number"], name="krainvoice_trader_number"),
+            models.Index(fields=["environment", "-id"], name="krainvoice_environment"),
+            models.Index(fields=["kind", "-id"], name="krainvoice_kind"),
+            # People look for these, also by their beginning.
+            models.Index(
+                fields=["trader_number"],
+                name="krainvoice_trader_number",
+                opclasses=["varchar_pattern_ops"],
+            ),
+            models.Index(
+                fields=["customer_name"],
+                name="krainvoice_customer_name",
+                opclasses=["varchar_pattern_ops"],
+            ),
+            models.Index(
+                fields=["customer_pin"],
+                name="krainvoice_customer_pin",
+                condition=~models.Q(customer_pin=""),
+            ),
+            models.Index(fields=["number"], name="krainvoice_by_number"),
+            models.Index(fields=["receipt_number"], name="krainvoice_receipt"),
             models.Index(fields=["-created_at"], name="krainvoice_created"),
             models.Index(
                 fields=["-id"], name="krainvoice_attention", condition=~models.Q(attention="")
+            ),
+            models.Index(
+                fields=["branch"],
+                name="krainvoice_parked",
+                condition=models.Q(parked_at__isnull=False),
             ),
         ]
         constraints = [
             models.UniqueConstraint(fields=["branch", "number"], name="krainvoice_number"),
             models.UniqueConstraint(fields=["branch", "trader_number"], name="krainvoice_trader"),
+            # One number of a branch is open at a time: the database itself sees to it.
+            models.UniqueConstraint(
+                fields=["branch"],
+                name="krainvoice_one_open",
+                condition=models.Q(state__in=["sending", "in_doubt"]),
+            ),
             models.CheckConstraint(
                 condition=models.Q(number__isnull=True) | models.Q(number__gte=1),
                 name="krainvoice_number_from_one",

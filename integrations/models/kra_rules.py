@@ -149,6 +149,10 @@ def _paths(row: Any) -> _Faults:
         if path and not _PATH.fullmatch(path):
             yield name, _PATH_WORDS
     yield from _said_twice(row, told)
+    for name, value in read_lines(row.gavaconnect_facts):
+        about, _, what = name.partition(".")
+        if about not in OPERATIONS or not what or not value:
+            yield "gavaconnect_facts", f"“{name[:40]}”: write “station.code = 84000”."
 
 
 def _said_twice(row: Any, told: Mapping[str, str]) -> _Faults:

@@ -22,6 +22,9 @@ from integrations.models import (
     ExpectedPayment,
     InboundCallback,
     InitiatorAlarm,
+    KRABranch,
+    KRAInvoice,
+    KRAInvoiceEvent,
     MpesaQuery,
     MpesaSettings,
     Payment,
@@ -173,7 +176,30 @@ def plant_business() -> Rows:
         ),
     ]  # fmt: skip
     rows += plant_webhooks()
+    rows += plant_tax_documents()
     return Rows({type(row): row for row in rows})
+
+
+def plant_tax_documents() -> list[Model]:
+    """A held control unit of the marked business, a document in doubt, and its history."""
+    branch = KRABranch.objects.create(
+        business=THEIRS, environment="sandbox", tin="P099135791Q", bhf_id="07",
+        key=f"sandbox:{MARK}:07", device_serial=MARK, control_unit_id=MARK, taxpayer_name=MARK,
+        branch_name=MARK, details={"address": MARK}, held_reason=MARK, held_at=timezone.now(),
+    )  # fmt: skip
+    zeros = {f"{name}_{kind}": "0" for name in ("taxable", "tax") for kind in "ABCDE"}
+    invoice = KRAInvoice.objects.create(
+        business=THEIRS, environment="sandbox", branch=branch, kind="sale", state="in_doubt",
+        trader_number=f"{MARK}-6", number=6, issued_at=timezone.now(), customer_name=MARK,
+        total=77, tax=0, taxable=77, digest="7" * 64, profile="net_taxable",
+        transport="oscu_direct", message=MARK, attention=MARK, result_text=MARK,
+        next_attempt_at=None, document={
+            "lines": [], "excluded": [], "rates": dict.fromkeys("ABCDE", "0"),
+            "totals": {**zeros, "taxable": "77", "tax": "0", "total": "77"},
+        },
+    )  # fmt: skip
+    event = KRAInvoiceEvent.objects.create(invoice=invoice, kind="in_doubt", text=MARK)
+    return [branch, invoice, event]
 
 
 def plant_webhooks() -> list[Model]:

@@ -10,13 +10,14 @@ from typing import Any
 from integrations.config import Snapshot
 from integrations.exceptions import InvalidInput
 from integrations.kra.documents.assemble import assemble, check_payment
-from integrations.kra.documents.catalogue import Sold, find_items
+from integrations.kra.documents.catalogue import Sold
 from integrations.kra.documents.credit import prepare_credit
 from integrations.kra.documents.dates import moment_of
 from integrations.kra.documents.pins import check_pin
 from integrations.kra.documents.prepared import Prepared
 from integrations.kra.documents.rates import code_lists
 from integrations.kra.documents.read import read_invoice
+from integrations.kra.documents.selling import find_items
 from integrations.kra.documents.sums import paid_by
 from integrations.kra.documents.wire_lines import wire_lines
 from integrations.models import KRAInvoice
@@ -67,7 +68,7 @@ def _customer(invoice: Invoice, config: Snapshot) -> Customer:
             raise InvalidInput(
                 "customer.name",
                 "is missing, and the settings have no name for retail sales.",
-                code="missing_field",
+                code="invalid_document",
             )
         customer = replace(customer, name=retail)
         pin = str(values["retail_customer_pin"] or "").strip()

@@ -5,13 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, is_dataclass
-from datetime import date, datetime
+from dataclasses import dataclass, fields
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
 from integrations.providers.kra.payloads.amounts import LineAmounts, totals
-from integrations.providers.kra.payloads.invoice import Invoice
+from integrations.providers.kra.payloads.invoice import (
+    CheckedInvoice,
+    Customer,
+    Insurance,
+    Invoice,
+    Line,
+    Totals,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,20 +100,32 @@ def sums_of(lines: Sequence[WireLine]) -> dict[str, Decimal]:
 
 
 def digest_of(invoice: Invoice) -> str:
-    """SHA-256 of what was handed over, however amounts were written."""
-    text = json.dumps(_plain(invoice), sort_keys=True, separators=(",", ":"))
+    """SHA-256 of what was handed over, however amounts and moments were written."""
+    text = json.dumps(_plain(invoice), separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
+    """A value as JSON; of our dataclasses the fields that say something, in their order."""
+    if isinstance(value, str | int | None):
+        return value
     if isinstance(value, Decimal):
-        return format(value.normalize(), "f")
+        return f"{value.normalize():f}"
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat()
     if isinstance(value, date):
         return value.isoformat()
-    if is_dataclass(value) and not isinstance(value, type):
-        return {
-            each.name: _plain(getattr(value, each.name)) for each in fields(value) if each.compare
-        }
-    if isinstance(value, list | tuple):
+    if isinstance(value, tuple):
         return [_plain(each) for each in value]
-    return value
+    defaults = _DEFAULTS[type(value)]
+    return {
+        name: _plain(said)
+        for name, default in defaults
+        if (said := getattr(value, name)) != default
+    }
+
+
+_DEFAULTS = {
+    kind: tuple((each.name, each.default) for each in fields(kind) if each.compare)
+    for kind in (Invoice, CheckedInvoice, Line, Customer, Totals, Insurance)
+}

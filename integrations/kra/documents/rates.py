@@ -46,24 +46,24 @@ def tax_rates(config: Snapshot) -> dict[str, Decimal]:
 
     Raises ConfigurationError where the setting can't be read.
     """
-    return dict(code_lists(config, (TAX,)).rates)
+    return dict(code_lists(config, ()).rates)
 
 
 def code_lists(
-    config: Snapshot, classes: tuple[str, ...] = (TAX, PAYMENT, QUANTITY, PACKAGING)
+    config: Snapshot, classes: tuple[str, ...] = (PAYMENT, QUANTITY, PACKAGING)
 ) -> CodeLists:
-    """Rates and codes of the environment, in one query."""
-    rows = KRACode.objects.filter(
-        environment=config.environment, class_code__in=classes, is_used=True
-    ).values_list("class_code", "code", "extra")
+    """Rates and codes of the environment, in two queries."""
+    used = KRACode.objects.filter(environment=config.environment, is_used=True)
     rates = dict(FALLBACK)
+    for code, extra in used.filter(class_code=TAX).order_by().values_list("code", "extra"):
+        found = _RATE.fullmatch(str(extra[0])) if extra and code in rates else None
+        if found:
+            rates[code] = Decimal(found[1])
     codes: dict[str, set[str]] = {}
-    for class_code, code, extra in rows:
-        codes.setdefault(class_code, set()).add(code)
-        if class_code == TAX and code in rates and extra:
-            found = _RATE.fullmatch(str(extra[0]))
-            if found:
-                rates[code] = Decimal(found[1])
+    if classes:
+        known = used.filter(class_code__in=classes).order_by().values_list("class_code", "code")
+        for class_code, code in known:
+            codes.setdefault(class_code, set()).add(code)
     rates.update(_own(str(config.values["tax_rates"] or "")))
     return CodeLists(rates, {name: frozenset(known) for name, known in codes.items()})
 
@@ -74,7 +74,6 @@ def _own(text: str) -> dict[str, Decimal]:
     if _PAIR.sub("", text).strip(" ,;%\n") or any(rate > 100 for rate in found.values()):
         raise ConfigurationError(
             "KRA's tax rates can't be read: write them as “B=16 E=8”, with the types "
-            f"{', '.join(TAX_TYPES)}.",
-            code="invalid_tax_rates",
+            f"{', '.join(TAX_TYPES)}."
         )
     return found

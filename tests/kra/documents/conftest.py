@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from integrations.config import Snapshot, clear_cache, get_snapshot
-from integrations.models import KRAItem, KRASettings
+from integrations.kra.documents import Prepared
+from integrations.models import InvoiceState, KRABranch, KRAInvoice, KRAItem, KRASettings
 
 PIN = "P051234567X"
 
@@ -81,3 +82,32 @@ def simple(*items: dict[str, Any], **more: Any) -> dict[str, Any]:
         "items": list(items),
         **more,
     }
+
+
+def stored(config: Snapshot, prepared: Prepared, **changes: Any) -> KRAInvoice:
+    """The prepared document as a row of the branch; signed unless told otherwise."""
+    branch, _ = KRABranch.objects.get_or_create(
+        key=f"{config.environment}:{PIN}:00",
+        defaults={"environment": config.environment, "tin": PIN, "bhf_id": "00"},
+    )
+    values = {
+        "branch": branch,
+        "environment": config.environment,
+        "kind": prepared.kind,
+        "state": InvoiceState.SIGNED,
+        "trader_number": prepared.trader_number,
+        "issued_at": prepared.issued_at,
+        "customer_pin": prepared.customer_pin,
+        "customer_name": prepared.customer_name,
+        "currency": prepared.currency,
+        "exchange_rate": prepared.exchange_rate,
+        "total": prepared.total,
+        "tax": prepared.tax,
+        "taxable": prepared.taxable,
+        "document": prepared.document,
+        "digest": prepared.digest,
+        "profile": config.values["amount_profile"],
+        "transport": config.values["transport"],
+        **changes,
+    }
+    return KRAInvoice.objects.get(pk=KRAInvoice.objects.create(**values).pk)

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from integrations.config import Snapshot
 from integrations.providers.kra.codes.results import RESULTS, SUCCESS, VSCU_899
-from integrations.providers.kra.codes.texts import by_number, by_text
+from integrations.providers.kra.codes.texts import by_number, by_text, code_in
 from integrations.providers.kra.codes.words import Kind, Meaning
 
 __all__ = ["RESULTS", "SUCCESS", "Kind", "Meaning", "explain", "is_numbering_code"]
@@ -17,6 +17,8 @@ __all__ = ["RESULTS", "SUCCESS", "Kind", "Meaning", "explain", "is_numbering_cod
 VSCU = "vscu"
 # Their text says more than they do.
 _VAGUE = frozenset({"910", "912"})
+# HTTP statuses by which the gateway refuses whatever the document says.
+_SET_UP = frozenset({"401", "403", "404", "405"})
 _DUPLICATES = {"duplicate_codes": "994 921", "vscu_duplicate_codes": "994 921 899"}
 
 
@@ -35,6 +37,8 @@ def explain(settings: Snapshot | str, code: object, text: str = "") -> Meaning:
         known = by_text(shown, text)
     if known is not None:
         return known
+    if shown and shown not in RESULTS:
+        shown = code_in(text) or shown
     if shown in duplicates:
         return _duplicate(shown, transport)
     row = RESULTS.get(shown)
@@ -76,6 +80,8 @@ def _with_words(row: Meaning, text: str) -> Meaning:
 
 def _undocumented(code: str, text: str) -> Meaning:
     told = " ".join(text.split()).strip().rstrip(".")[:120]
+    if code in _SET_UP:
+        return replace(RESULTS["912" if code in ("404", "405") else "901"], code=code)
     if not code:
         return Meaning("", Kind.UNKNOWN, "KRA gave no usable answer.", "It is looked up first.")
     said = f": {told}." if told else f" with code {code}, which is not documented."

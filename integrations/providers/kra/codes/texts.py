@@ -52,7 +52,7 @@ _TEXTS: tuple[tuple[str, Kind, str, str], ...] = (
     (r"orginvcno\s+does not exist", Kind.REFUSED,
      "KRA does not know the invoice that this note credits.",
      "Check that the original is signed under this PIN and branch."),
-    (r"missing\s+tin|tin\s+cannot be null", Kind.DEVICE,
+    (r"missing\s+tin\b|\btin\s+cannot be null", Kind.DEVICE,
      "KRA misses the PIN of the call.", _SETTINGS),
     (r"did not return a unique result", Kind.DEVICE,
      "KRA has this device more than once, after repeated initialisations.",
@@ -63,13 +63,39 @@ _TEXTS: tuple[tuple[str, Kind, str, str], ...] = (
     (r"incorrect\s+qtyunitcd\s+prefix", Kind.REFUSED,
      "KRA wants a quantity unit of two letters in the item code.",
      "Use a unit such as NO, and give the item a new code."),
-    (r"invalid serial|device (?:is )?not (?:found|valid)|not a valid device", Kind.DEVICE,
-     "KRA does not accept this device.",
-     "Check PIN, branch and serial; a new serial must be approved by KRA."),
+    (r"unable to identify proxy", Kind.DEVICE, "KRA's gateway has no such address.",
+     "Check transport, host and paths in the KRA settings."),
     (r"custnm|custtin|customer (?:name|pin)", Kind.REFUSED,
      "KRA refused the customer's name or PIN.",
      "Use exactly those of the original on a credit note, and submit it again."),
 )  # fmt: skip
+
+
+# The gateway sends no result code with a refusal; these are the codes' own texts, also in the
+# words of the sister specification.
+_STANDARD = (
+    (r"no header information", "900"),
+    (r"not (?:a )?valid device|invalid device|device not found", "901"),
+    (r"device (?:is|was) (?:already )?installed|already (?:installed|initiali[sz]ed)", "902"),
+    (r"only vsdc device", "903"),
+    (r"only oscu device", "905"),
+    (r"not in (?:the|its) code list|error in the code value", "913"),
+    (r"declared sales data cannot be received", "921"),
+    (r"after receiving the sales data", "922"),
+    (r"maximum number of views", "990"),
+    (r"error during registration", "991"),
+    (r"error during modification", "992"),
+    (r"error during deletion", "993"),
+    (r"overlapped", "994"),
+    (r"no downloaded file", "995"),
+    (r"unknown error", "999"),
+)
+
+
+def code_in(text: str) -> str:
+    """The result code that a text stands for, "" where it is another one."""
+    folded = text.lower()
+    return next((code for pattern, code in _STANDARD if re.search(pattern, folded)), "")
 
 
 def by_number(code: str, text: str) -> Meaning | None:

@@ -31,24 +31,3 @@ class Desk(Protocol):
 
     def replay(self, entry: Mapping[str, Any]) -> None:
         """Take over one journal line of an earlier run."""
-
-
-class NoDesk:
-    """GavaConnect where nobody serves it."""
-
-    def operation(self, path: str) -> str | None:
-        """None: nothing is served."""
-
-    def handle(self, request: Request, now: datetime) -> Answer:
-        """Nothing is served."""
-        return Answer(404)
-
-    def control(self, action: str, payload: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Nothing is served."""
-
-    def book(self) -> dict[str, Any]:
-        """Empty."""
-        return {}
-
-    def replay(self, entry: Mapping[str, Any]) -> None:
-        """Nothing was written."""

@@ -15,9 +15,16 @@ from integrations.providers.emulation import (
     Request,
     Surroundings,
 )
-from integrations.providers.kra.emulator import control, entries, envelopes, faults
-from integrations.providers.kra.emulator.desk import Desk, NoDesk
+from integrations.providers.kra.emulator import (
+    control,
+    documents,
+    entries,
+    envelopes,
+    faults,
+)
+from integrations.providers.kra.emulator.desk import Desk
 from integrations.providers.kra.emulator.devices import initialise
+from integrations.providers.kra.emulator.gavaconnect import GavaDesk
 from integrations.providers.kra.emulator.oauth import ETIMS_PRODUCT, TokenOffice
 from integrations.providers.kra.emulator.operations import HANDLERS
 from integrations.providers.kra.emulator.refusals import Refusal, Unreachable
@@ -106,8 +113,9 @@ class Kra:
             return self.world.summary() | {"gavaconnect": self.desk.book()}
 
     def show(self, name: str, query: Mapping[str, list[str]]) -> Answer | None:
-        """No documents of its own."""
-        return None
+        """`recent`: the last receipts and the switches, for the panel; `invoice`: one body."""
+        with self.world.lock:
+            return documents.show(self.world, name, query)
 
     def counters(self) -> dict[str, int]:
         """Figures of its own, beside the requests that the server counts."""
@@ -125,7 +133,10 @@ class Kra:
         """Nothing was under way: KRA answers at once or not at all."""
 
     def _new_desk(self) -> Desk:
-        return NoDesk()
+        return GavaDesk(self.world.office, self._record_of_desk)
+
+    def _record_of_desk(self, entry: Mapping[str, Any]) -> None:
+        self._surroundings.record({"kind": _DESK_ENTRY, "entry": entry})
 
     def _route(self, request: Request) -> Route | None:
         route = find_route(request.path)
@@ -183,8 +194,11 @@ class Kra:
             self._note(request, route, call, "503", "offline too long", now)
             return envelopes.unavailable()
         if isinstance(result, Found):
-            code = "000" if result.rows else "001"
-            return envelopes.success(route.door, result.data, self.world.list_time(), code)
+            time_of_list = self.world.list_time()
+            if result.rows:
+                return envelopes.success(route.door, result.data, time_of_list)
+            data = result.data if self.world.settings.empty_form == "list" else None
+            return envelopes.success(route.door, data, time_of_list, "001")
         return envelopes.success(route.door, result, now)
 
     def _result(self, request: Request, route: Route, now: datetime) -> Any:

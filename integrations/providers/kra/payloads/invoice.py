@@ -91,3 +91,8 @@ class Invoice:
     original_invoice_number: str = ""
     reason: str = ""
     warnings: tuple[str, ...] = field(default=(), compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedInvoice(Invoice):
+    """An invoice that `integrations.kra.documents.read_invoice` has read: it is not read again."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from integrations.config import Snapshot
@@ -19,8 +18,8 @@ def json_number(text: str) -> int | float:
 
     Amounts have at most 14 digits: a double carries those, and prints them as they were.
     """
-    value = Decimal(text)
-    return int(value) if value == value.to_integral_value() else float(value)
+    value = float(text)
+    return int(value) if value.is_integer() else value
 
 
 def registrar(config: Snapshot) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -18,7 +17,8 @@ from integrations.providers.kra.client.gavaconnect.answers import (
 )
 from integrations.providers.kra.client.gavaconnect.overrides import product_of
 from integrations.providers.kra.client.gavaconnect.products import Product
-from integrations.providers.kra.client.tokens import fetch_token
+from integrations.providers.kra.client.tokens import credential_of, fetch_token
+from integrations.providers.kra.client.wire import wire_value
 
 # Seconds: what is beyond it is found lost by the look after filings, which waits longer.
 LONGEST_WAIT = 180.0
@@ -43,13 +43,34 @@ class GavaClient:
     ) -> GavaAnswer:
         """Ask a product. `values` go by our names of them, or are the whole body of a PRN.
 
+        Raises what `body_of` and `send` raise.
+        """
+        body = self.body_of(operation, values)
+        return self.send(operation, body, deadline=deadline, reference=reference)
+
+    def body_of(self, operation: str, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The exact body that `send` sends, to be stored before.
+
+        Raises InvalidInput for a value too many or too few, Unsupported where nobody knows how
+        to ask, ConfigurationError for settings that can't be read.
+        """
+        return build_body(product_of(self.config, operation), values)
+
+    def send(
+        self,
+        operation: str,
+        body: Mapping[str, Any],
+        *,
+        deadline: float | None = None,
+        reference: str = "",
+    ) -> GavaAnswer:
+        """Send a body that was made by `body_of`.
+
         Raises ProviderError where KRA said no, OutcomeUnknown or TransportError (sent) where the
-        answer of a write was lost, ConfigurationError for missing keys, Unsupported where
-        nobody knows how to ask.
+        answer of a write was lost, ConfigurationError for missing keys.
         """
         product = product_of(self.config, operation)
-        body = build_body(product, values)
-        pair = credentials_of(self.config, product)
+        pair = pair_of(self.config, product)
         door = self._door(pair)
         wait = min(float(self.config.values["read_timeout"]), LONGEST_WAIT)
         call = Call(
@@ -76,7 +97,7 @@ class GavaClient:
         Raises ProviderError or TransportError with a text for the person who typed the keys.
         """
         product = product_of(self.config, operation)
-        pair = credentials_of(self.config, product)
+        pair = pair_of(self.config, product)
         door = self._door(pair)
         door.require_host(self.base_url)
         door.renew_token(partial(self._authorize, door, pair))
@@ -87,17 +108,16 @@ class GavaClient:
 
         Raises ConfigurationError, ProviderError and TransportError.
         """
-        pair = credentials_of(self.config, product_of(self.config, operation))
+        pair = pair_of(self.config, product_of(self.config, operation))
         door = self._door(pair)
         door.require_host(self.base_url)
         return door.obtain_token(partial(self._authorize, door, pair))
 
     def _door(self, pair: tuple[str, str]) -> Client:
-        digest = hashlib.sha256(f"{pair[0]}:{pair[1]}".encode()).hexdigest()[:32]
         rate = float(max(1, self.config.values["requests_per_second"]))
         return Client(
             "kra",
-            credential=digest,
+            credential=credential_of(*pair),
             hosts=self.config.hosts,
             business=self.config.business,
             environment=self.config.environment,
@@ -110,7 +130,7 @@ class GavaClient:
         return fetch_token(self.config, door, *pair, deadline)
 
 
-def credentials_of(config: Snapshot, product: Product) -> tuple[str, str]:
+def pair_of(config: Snapshot, product: Product) -> tuple[str, str]:
     """(client id, secret): the product's own pair, else the general one (section 1).
 
     Raises ConfigurationError where a pair is incomplete, or there is none.
@@ -131,24 +151,22 @@ def credentials_of(config: Snapshot, product: Product) -> tuple[str, str]:
 
 
 def build_body(product: Product, values: Mapping[str, Any]) -> dict[str, Any]:
-    """The body as the product wants it.
-
-    Raises Unsupported where nobody knows how to ask, InvalidInput for a value too many or few.
-    """
+    """The body as the product wants it; raises as `GavaClient.body_of` does."""
     if product.is_open:
-        return _renamed(values, product.keys)
+        return {key: _renamed(value, product.keys) for key, value in values.items()}
     if not product.keys:
         raise Unsupported(f"KRA does not tell how to ask for “{product.title}”.")
     for name in (*(set(values) - set(product.keys)), *(set(product.keys) - set(values))):
         what = "is not known" if name in values else "is needed"
         raise InvalidInput(name, f"{what} for “{product.title}”.")
-    body = {product.keys[name]: value for name, value in values.items()}
+    body = wire_value({product.keys[name]: value for name, value in values.items()})
     return {product.envelope: body} if product.envelope else body
 
 
-def _renamed(body: Mapping[str, Any], keys: Mapping[str, str]) -> dict[str, Any]:
-    """The caller's body with keys that the settings spell otherwise (section 11.1)."""
-    return {
-        keys.get(name, name): _renamed(value, keys) if isinstance(value, Mapping) else value
-        for name, value in body.items()
-    }
+def _renamed(value: Any, keys: Mapping[str, str]) -> Any:
+    """A part of the caller's body, with keys that the settings spell otherwise (11.1)."""
+    if isinstance(value, Mapping):
+        return {keys.get(name, name): _renamed(item, keys) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_renamed(item, keys) for item in value]
+    return wire_value(value)

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from integrations.config import Snapshot
 from integrations.exceptions import ConfigurationError
+from integrations.models.kra_rules import read_lines
 from integrations.providers.kra.client.gavaconnect.products import PRODUCTS, Product
 
 _CODES, _GOOD = "code", "good"
@@ -36,8 +37,8 @@ def product_of(config: Snapshot, operation: str) -> Product:
 
 def _facts(config: Snapshot, operation: str) -> Iterator[tuple[str, str]]:
     for name, value in _lines(config, "gavaconnect_facts").items():
-        about, dot, what = name.partition(".")
-        if not dot or about not in PRODUCTS or not what:
+        about, _dot, what = name.partition(".")
+        if about not in PRODUCTS or not what:
             raise ConfigurationError(
                 f"gavaconnect_facts: “{name[:40]}” names no product and value, such as "
                 "“station.code = 84000”."
@@ -47,13 +48,9 @@ def _facts(config: Snapshot, operation: str) -> Iterator[tuple[str, str]]:
 
 
 def _lines(config: Snapshot, setting: str) -> Mapping[str, str]:
-    """“name = value” lines of a setting."""
-    found = {}
-    for line in str(config.values.get(setting) or "").splitlines():
-        if not line.strip() or line.lstrip().startswith("#"):
-            continue
-        name, is_pair, value = line.partition("=")
-        if not is_pair or not name.strip() or not value.strip():
-            raise ConfigurationError(f"{setting}: “{line.strip()[:60]}” is not “name = value”.")
-        found[name.strip()] = value.strip()
+    """“name = value” lines of a setting; raises ConfigurationError for one without a value."""
+    found = dict(read_lines(str(config.values.get(setting) or "")))
+    for name, value in found.items():
+        if not value:
+            raise ConfigurationError(f"{setting}: “{name[:60]}” has no value after it.")
     return found

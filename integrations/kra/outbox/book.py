@@ -1,0 +1,257 @@
+"""The book: moving documents. Nothing else changes `KRAInvoice.state`.
+
+A move is one conditional UPDATE (state and claim) with its line of history, its event and the
+branch's counter, in one transaction: what is told is what is so, and a crash leaves all or none.
+Locks are taken in one order, the document's row before its branch's.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from django.db import transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from integrations.events import publish
+from integrations.kra.outbox.states import (
+    AT_REST,
+    OPEN_NUMBER,
+    QUEUE,
+    sources_of,
+)
+from integrations.logs import log_event
+from integrations.models import InvoiceState, KRABranch, KRAInvoice, KRAInvoiceEvent
+from integrations.work import WorkState, ring
+from integrations.work.clock import later
+
+logger = logging.getLogger(__name__)
+# What a document that gives its number back forgets with it.
+NO_NUMBER: dict[str, Any] = {"number": None}
+ORIGINAL_REJECTED = "KRA rejected the invoice that it credits, so there is nothing to credit."
+_TOLD = frozenset({InvoiceState.SIGNED, InvoiceState.REJECTED, InvoiceState.IN_DOUBT})
+# Called inside the transaction that stores a signature.
+_when_signed: list[Callable[[KRAInvoice], None]] = []
+
+
+def when_signed(listener: Callable[[KRAInvoice], None]) -> None:
+    """Have every document that is signed given to `listener`, in that transaction.
+
+    One that fails is logged and put on the document; it never undoes a signature.
+    """
+    if listener not in _when_signed:
+        _when_signed.append(listener)
+
+
+def move(
+    invoice: KRAInvoice,
+    target: InvoiceState,
+    *,
+    kind: str,
+    text: str = "",
+    data: dict[str, Any] | None = None,
+    changes: dict[str, Any] | None = None,
+    due_in: float | None = None,
+    only_from: Iterable[InvoiceState] = (),
+    claim: str = "",
+    unit: dict[str, Any] | None = None,
+    is_told: bool = True,
+) -> bool:
+    """Move a document if the table allows it from where it stands now; False if it does not.
+
+    `changes` are further columns, `unit` columns of its branch, `due_in` the seconds until it is
+    looked at again (None: never). With `claim` the row must still be held under that token; a
+    move to `sending` keeps the claim, every other one ends it. `invoice` is reread either way.
+    `text` is shown to people; `data` must hold no secrets. `is_told=False` publishes nothing.
+    """
+    sources = sources_of(target)
+    if only_from:
+        sources &= frozenset(only_from)
+    values = {**(changes or {}), "state": target, "updated_at": timezone.now()}
+    if target != InvoiceState.SENDING:
+        values.update(next_look(target, due_in))
+    if target in AT_REST:
+        values["completed_at"] = timezone.now()
+    with transaction.atomic():
+        lock(invoice)
+        before = InvoiceState(invoice.state)
+        if before not in sources or (claim and invoice.claim_token != claim):
+            return False
+        rows = KRAInvoice.objects.filter(pk=invoice.pk, state=before)
+        if claim:
+            rows = rows.filter(claim_token=claim)
+        number = invoice.number
+        if not rows.update(**values):
+            invoice.refresh_from_db()
+            return False
+        _take_over(invoice, values)
+        note(
+            invoice, kind, text, data=data, from_state=before, to_state=target,
+            number=invoice.number or number,
+        )  # fmt: skip
+        _follow(invoice, before, unit or {})
+        if is_told and target in _TOLD:
+            publish(f"invoice.{target}", describe(invoice, previous=before), invoice.business)
+    return True
+
+
+def _follow(invoice: KRAInvoice, before: InvoiceState, unit: dict[str, Any]) -> None:
+    """What else changes with a move: who stood aside, credit notes, the branch, listeners."""
+    if before in OPEN_NUMBER and invoice.state not in OPEN_NUMBER:
+        unpark(invoice.branch_id)
+    if invoice.state == InvoiceState.REJECTED:
+        _reject_credits(invoice)
+    if unit:
+        KRABranch.objects.filter(pk=invoice.branch_id).update(**unit)
+    if invoice.state == InvoiceState.SIGNED:
+        _tell_signed(invoice)
+
+
+def lock(invoice: KRAInvoice) -> None:
+    """Reread the row, locked where the database can (SQLite has one writer anyway)."""
+    invoice.refresh_from_db(from_queryset=KRAInvoice.objects.select_for_update(no_key=True))
+
+
+def next_look(target: InvoiceState, due_in: float | None) -> dict[str, Any]:
+    """The columns of durable work of a document that has just entered `target`."""
+    values: dict[str, Any] = {"claim_token": "", "lease_until": None, "work_error": ""}
+    if target in AT_REST:
+        return {**values, "next_attempt_at": None, "work_state": WorkState.DONE}
+    if due_in is None:
+        return {**values, "next_attempt_at": None, "work_state": WorkState.IDLE}
+    return {**values, "next_attempt_at": later(due_in), "work_state": WorkState.DUE}
+
+
+def _take_over(invoice: KRAInvoice, values: dict[str, Any]) -> None:
+    """What was just written to the locked row; what the database worked out is read when needed."""
+    for name, value in values.items():
+        if hasattr(value, "resolve_expression"):
+            invoice.__dict__.pop(name, None)
+        else:
+            setattr(invoice, name, value)
+
+
+def park(invoice: KRAInvoice, *, claim: str) -> bool:
+    """Let a queued document stand aside while another one's number is open; False if none is.
+
+    A row that was stored late may come before the one in doubt: numbers are allotted at the
+    turn, and the open one has to be settled first. Whoever settles it brings this one back.
+    """
+    with transaction.atomic():
+        open_rows = KRAInvoice.objects.select_for_update(no_key=True).filter(
+            branch_id=invoice.branch_id, state__in=OPEN_NUMBER
+        )
+        if not list(open_rows.values_list("pk", flat=True)):
+            return False
+        values = next_look(InvoiceState.QUEUED, None)
+        rows = KRAInvoice.objects.filter(
+            pk=invoice.pk, state=InvoiceState.QUEUED, claim_token=claim
+        )
+        rows.update(**values, parked_at=Now())
+    return True
+
+
+def unpark(branch_id: int) -> None:
+    """Bring back what stood aside. In the transaction that settles the open number."""
+    parked = KRAInvoice.objects.filter(branch_id=branch_id, parked_at__isnull=False)
+    if parked.update(parked_at=None, next_attempt_at=later(0), work_state=WorkState.DUE):
+        ring(QUEUE)
+
+
+def _reject_credits(invoice: KRAInvoice) -> None:
+    """What credits a rejected invoice, and waits behind it, can't be credited."""
+    for credit in invoice.credit_notes.filter(state=InvoiceState.QUEUED).order_by("pk"):
+        move(
+            credit, InvoiceState.REJECTED, kind="rejected", text=ORIGINAL_REJECTED,
+            changes={
+                **NO_NUMBER, "message": ORIGINAL_REJECTED, "result_code": "original_rejected",
+                "parked_at": None,
+            },
+            only_from=[InvoiceState.QUEUED],
+        )  # fmt: skip
+
+
+def _tell_signed(invoice: KRAInvoice) -> None:
+    for listener in _when_signed:
+        try:
+            with transaction.atomic():
+                listener(invoice)
+        except Exception as error:
+            logger.exception("invoice=%s: what follows a signature failed", invoice.public_id)
+            words = getattr(error, "message", type(error).__name__)
+            flag(invoice, f"Signed, but what should follow failed: {words}")
+
+
+def note(
+    invoice: KRAInvoice,
+    kind: str,
+    text: str = "",
+    *,
+    data: dict[str, Any] | None = None,
+    from_state: str = "",
+    to_state: str = "",
+    number: int | None = None,
+) -> None:
+    """Add a line to the document's history without moving it."""
+    KRAInvoiceEvent.objects.create(
+        invoice=invoice,
+        kind=kind,
+        text=text[:300],
+        data=data or {},
+        from_state=from_state,
+        to_state=to_state,
+        number=number if number is not None else invoice.number,
+    )
+
+
+def flag(invoice: KRAInvoice, reason: str) -> None:
+    """Put the document on the work list of people; the first reason stays, each is noted."""
+    is_new = KRAInvoice.objects.filter(pk=invoice.pk, attention="").update(attention=reason[:300])
+    told = KRAInvoiceEvent.objects.filter(invoice=invoice, kind="attention", text=reason[:300])
+    if not is_new and told.exists():
+        return
+    if is_new:
+        invoice.attention = reason[:300]
+    note(invoice, "attention", reason)
+    log_event(
+        logger, logging.WARNING, "invoice_needs_attention", invoice=invoice.public_id, reason=reason
+    )
+
+
+def look_again(invoice: KRAInvoice, *, delay_seconds: float = 0.0) -> None:
+    """Have a document that waits looked at soon, unless a worker has it in hand right now."""
+    rows = KRAInvoice.objects.filter(pk=invoice.pk).exclude(state__in=AT_REST)
+    rows.exclude(work_state=WorkState.LEASED).update(
+        next_attempt_at=later(delay_seconds), work_state=WorkState.DUE, parked_at=None
+    )
+    ring(QUEUE)
+
+
+def describe(invoice: KRAInvoice, *, previous: str = "") -> dict[str, Any]:
+    """The document as events tell it; the customer is left out, listeners can load the row."""
+    original = invoice.original
+    return {
+        "invoice_id": str(invoice.public_id),
+        "kind": str(invoice.kind),
+        "trader_number": invoice.trader_number,
+        "number": invoice.number,
+        "environment": invoice.environment,
+        "pin": invoice.branch.tin,
+        "branch": invoice.branch.bhf_id,
+        "state": str(invoice.state),
+        "previous_state": str(previous),
+        "total": f"{invoice.total:.2f}",
+        "tax": f"{invoice.tax:.2f}",
+        "currency": "KES",
+        "original_id": str(original.public_id) if original is not None else "",
+        "receipt_number": invoice.receipt_number,
+        "total_receipt_number": invoice.total_receipt_number,
+        "control_unit_id": invoice.control_unit_id,
+        "internal_data": invoice.internal_data,
+        "signature": invoice.signature,
+        "signed_at": invoice.signed_at.isoformat() if invoice.signed_at else None,
+        "result_code": invoice.result_code,
+        "message": invoice.message,
+    }

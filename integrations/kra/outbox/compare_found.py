@@ -1,0 +1,52 @@
+"""Is what KRA has under a number our document? By what both know of it."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from enum import StrEnum
+
+from integrations.models import InvoiceKind, KRAInvoice
+from integrations.providers.kra.client import FoundInvoice
+
+
+class Verdict(StrEnum):
+    """Whose a number is."""
+
+    OURS = "ours"
+    OTHER = "other"
+    # KRA told too little.
+    UNCLEAR = "unclear"
+
+
+def verdict_of(invoice: KRAInvoice, found: FoundInvoice) -> Verdict:
+    """Compare the trader's number, the total, the kind and the customer's PIN.
+
+    One that differs makes it another document. What KRA left out proves nothing, so that the
+    trader's number, or the total with kind or customer, has to be there.
+    """
+    agreed = differences(invoice, found)
+    if False in agreed.values():
+        return Verdict.OTHER
+    if agreed["trader_number"]:
+        return Verdict.OURS
+    if agreed["total"] and (agreed["kind"] or agreed["customer"]):
+        return Verdict.OURS
+    return Verdict.UNCLEAR
+
+
+def differences(invoice: KRAInvoice, found: FoundInvoice) -> dict[str, bool | None]:
+    """What agrees (True), what differs (False), and what KRA did not tell (None)."""
+    is_credit = invoice.kind == InvoiceKind.CREDIT_NOTE
+    trader = found.trader_number.strip()
+    pin = found.customer_pin.strip().upper()
+    return {
+        "trader_number": trader == invoice.trader_number if trader else None,
+        "total": abs(found.total) == total_of(invoice) if found.total is not None else None,
+        "kind": found.is_credit_note == is_credit if found.is_credit_note is not None else None,
+        "customer": pin == invoice.customer_pin if pin and invoice.customer_pin else None,
+    }
+
+
+def total_of(invoice: KRAInvoice) -> Decimal:
+    """What the buyer pays, in KES, always positive."""
+    return abs(invoice.total)

@@ -1,0 +1,141 @@
+"""Holding a branch: nothing is sent until the cause is gone, and everything keeps its place.
+
+What KRA itself refuses (device, credentials) and what the settings lack may heal without us: the
+first in line asks a harmless question every few minutes, and goes on when it is answered; a
+change of the settings has it ask at once. Where the two books differ only a person lets go.
+"""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Max
+from django.db.models.functions import Now
+
+from integrations.config import Snapshot
+from integrations.exceptions import IntegrationError, InvalidInput
+from integrations.kra.outbox import alarms
+from integrations.kra.outbox.states import AT_KRA, OPEN_NUMBER, QUEUE
+from integrations.logs import log_event
+from integrations.models import AuditEntry, KRABranch, KRAInvoice, KRAWrite
+from integrations.models.audit import acting_as
+from integrations.providers.kra.client import EtimsClient
+from integrations.work import WorkState, ring
+from integrations.work.clock import later
+
+logger = logging.getLogger(__name__)
+# Why a branch is held.
+DEVICE, SETTINGS, BOOKS = "device", "settings", "books"
+# These may end by themselves.
+_PROBED = frozenset({DEVICE, SETTINGS})
+# Seconds between two questions of a held branch.
+LOOK_EVERY = 300.0
+WRITES_QUEUE = "kra-writes"
+
+
+def hold(branch_id: int, reason: str, *, code: str) -> bool:
+    """Hold a branch, told at once as `kra.branch_stalled`; False where it was held already."""
+    with transaction.atomic():
+        rows = KRABranch.objects.filter(pk=branch_id, held_reason="")
+        if not rows.update(held_reason=reason[:300], held_code=code, held_at=Now()):
+            return False
+        unit = KRABranch.objects.get(pk=branch_id)
+        log_event(logger, logging.ERROR, "kra_branch_held", branch=unit.pk, code=code)
+        AuditEntry.objects.record(
+            "kra.branch_held", target=unit, business=unit.business,
+            fields=["held_reason"], detail=reason,
+        )  # fmt: skip
+        alarms.raise_alarm(unit, cause="held", words=reason)
+    return True
+
+
+def release(
+    branch: KRABranch, *, by: Any = None, next_number: int | None = None, text: str = ""
+) -> bool:
+    """Let a held branch go on; False where it was not held (the number is set all the same).
+
+    `next_number` sets the number of the next invoice: for a device that another program used
+    too, or after KRA repaired its book. Audited, for the person who acts. Raises InvalidInput for
+    a number that is taken in our book, or while a number is open.
+    """
+    with acting_as(by), transaction.atomic():
+        locked = KRABranch.objects.select_for_update(no_key=True).get(pk=branch.pk)
+        changes: dict[str, Any] = {"held_reason": "", "held_code": "", "held_at": None}
+        if next_number is not None:
+            _check_next(locked, next_number)
+            changes["last_invoice_number"] = next_number - 1
+        was = locked.held_reason
+        KRABranch.objects.filter(pk=branch.pk).update(**changes)
+        detail = text or "Let go on."
+        if next_number is not None:
+            detail = f"{detail} Next invoice number: {next_number}."
+        if was or next_number is not None:
+            AuditEntry.objects.record(
+                "kra.branch_released", target=locked, business=locked.business,
+                fields=["held_reason", *(["last_invoice_number"] if next_number else [])],
+                detail=detail,
+            )  # fmt: skip
+        branch.refresh_from_db()
+        if was:
+            alarms.clear_alarm(branch)
+        # Afterwards: whoever moves a document locks its row before the branch's.
+        transaction.on_commit(partial(wake, branch.pk), robust=True)
+    return bool(was)
+
+
+def _check_next(branch: KRABranch, number: int) -> None:
+    if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+        raise InvalidInput("next_number", "must be a whole number, 1 or more.")
+    rows = KRAInvoice.objects.filter(branch=branch)
+    if rows.filter(state__in=OPEN_NUMBER).exists():
+        raise InvalidInput(
+            "next_number", "an invoice of this branch is in doubt; settle it first.",
+            code="number_open",
+        )  # fmt: skip
+    last = rows.filter(state__in=AT_KRA).aggregate(last=Max("number"))["last"] or 0
+    if number <= last:
+        raise InvalidInput(
+            "next_number", f"number {last} is taken in our own book; the next is {last + 1}.",
+            code="number_taken",
+        )  # fmt: skip
+
+
+def wake(branch_id: int) -> None:
+    """Have the first in line of both queues looked at now."""
+    for model, queue in ((KRAInvoice, QUEUE), (KRAWrite, WRITES_QUEUE)):
+        rows: Any = model._default_manager.filter(branch_id=branch_id)
+        first = rows.filter(next_attempt_at__isnull=False).order_by("pk").values_list("pk")[:1]
+        waiting = model._default_manager.filter(pk__in=list(first.values_list("pk", flat=True)))
+        if waiting.filter(work_state=WorkState.DUE).update(next_attempt_at=later(0)):
+            ring(queue)
+
+
+def try_release(unit: KRABranch, config: Snapshot) -> bool:
+    """Ask a held branch's control unit whether it works again; let it go on where it does."""
+    if unit.held_code not in _PROBED:
+        return False
+    try:
+        EtimsClient(config).check()
+    except IntegrationError as error:
+        log_event(logger, logging.INFO, "kra_branch_still_held", branch=unit.pk, code=error.code)
+        return False
+    release(unit, text="The control unit answers again.")
+    return True
+
+
+def look_after_settings(instance: Any, **_kwargs: Any) -> None:
+    """After a change of KRA settings: held branches of theirs ask again at once."""
+    held = KRABranch.objects.exclude(held_reason="").filter(
+        tin=instance.kra_pin, bhf_id=instance.branch_code, environment=instance.environment
+    )
+    for unit in held:
+        transaction.on_commit(partial(wake, unit.pk), robust=True)
+
+
+def is_held(unit: KRABranch) -> bool:
+    """Whether the branch is held, as it stands in the database now."""
+    unit.refresh_from_db(fields=["held_reason", "held_code"])
+    return bool(unit.held_reason)

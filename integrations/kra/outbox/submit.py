@@ -1,0 +1,176 @@
+"""Taking a document in: checked, worked out and stored, in the caller's transaction if it has one.
+
+Nothing is sent here and no number is allotted: business transactions of one branch do not wait
+for each other, and one that is rolled back leaves no gap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models.functions import Now
+
+from integrations.config import Snapshot
+from integrations.exceptions import InvalidInput
+from integrations.kra.config import branch_of, require_device, tax_config
+from integrations.kra.documents import Prepared, check_credit, prepare, read_invoice
+from integrations.kra.documents.prepared import digest_of
+from integrations.kra.outbox import book
+from integrations.kra.outbox.states import QUEUE
+from integrations.models import InvoiceState, KRABranch, KRAInvoice
+from integrations.models.audit import current_actor
+from integrations.providers.kra.payloads.invoice import Invoice
+from integrations.work import WorkState, ring
+from integrations.work.clock import later
+
+DIFFERS = (
+    "was handed in before with other content, and that document is {}. A signed invoice is "
+    "corrected by a credit note; another one needs another number."
+)
+
+
+def submit(
+    data: Mapping[str, Any] | Invoice, *, business: str = "", branch: str = "", by: Any = None
+) -> KRAInvoice:
+    """Store a document; it is sent when its turn comes, after everything before it.
+
+    The same number with the same content is the same document. One that was rejected may be
+    handed in again with other content: it keeps its row and goes by its old place, before those
+    handed in later, as numbers are allotted at the turn. `by` is who asks for it.
+
+    Raises InvalidInput naming line and field (code "invoice_differs" for a number that was used
+    for another content, "unknown_original"), and what `tax_config` and `require_device` raise.
+    Nothing is stored then.
+    """
+    config = tax_config(business, branch)
+    require_device(config)
+    invoice = read_invoice(data)
+    digest = digest_of(invoice)
+    unit = branch_of(config)
+    with transaction.atomic():
+        known = _known(unit, invoice.invoice_number)
+        if known is not None and known.digest == digest:
+            return known
+        if known is not None and known.state != InvoiceState.REJECTED:
+            raise _differs(known)
+        original = _original(unit, invoice)
+        prepared = prepare(invoice, config, original=original)
+        if original is not None:
+            check_credit(prepared, original)
+        values = {**_values(prepared, config), "original": original}
+        row = _store(unit, values, config, by) if known is None else _correct(known, values, by)
+    return row
+
+
+def _known(unit: KRABranch, trader_number: str) -> KRAInvoice | None:
+    rows = KRAInvoice.objects.select_for_update(no_key=True)
+    return rows.filter(branch=unit, trader_number=trader_number).first()
+
+
+def _differs(known: KRAInvoice) -> InvalidInput:
+    reason = DIFFERS.format(known.get_state_display().lower())
+    return InvalidInput("invoice_number", reason, code="invoice_differs")
+
+
+def _original(unit: KRABranch, invoice: Invoice) -> KRAInvoice | None:
+    """The invoice that a credit note names, locked until the credit note is stored.
+
+    By the trader's number, else by KRA's.
+    """
+    wanted = invoice.original_invoice_number
+    if not wanted:
+        return None
+    rows = KRAInvoice.objects.select_for_update(no_key=True).filter(branch=unit)
+    found = rows.filter(trader_number=wanted).first()
+    if found is None and wanted.isascii() and wanted.isdigit() and len(wanted) < 19:
+        found = rows.filter(number=int(wanted)).first()
+    if found is None:
+        raise InvalidInput(
+            "original_invoice_number", f"{wanted} was not handed in for this branch.",
+            code="unknown_original",
+        )  # fmt: skip
+    if found.state == InvoiceState.REJECTED:
+        raise InvalidInput(
+            "original_invoice_number",
+            f"{wanted} was rejected by KRA: correct it, there is nothing to credit.",
+            code="original_rejected",
+        )
+    return found
+
+
+def _values(prepared: Prepared, config: Snapshot) -> dict[str, Any]:
+    return {
+        "kind": prepared.kind,
+        "issued_at": prepared.issued_at,
+        "customer_pin": prepared.customer_pin,
+        "customer_name": prepared.customer_name,
+        "currency": prepared.currency,
+        "exchange_rate": prepared.exchange_rate,
+        "total": prepared.total,
+        "tax": prepared.tax,
+        "taxable": prepared.taxable,
+        "reason": prepared.reason,
+        "document": {**prepared.document, "warnings": list(prepared.warnings)},
+        "digest": prepared.digest,
+        "profile": config.values["amount_profile"],
+        "transport": config.values["transport"],
+        "trader_number": prepared.trader_number,
+        **_first_state(prepared),
+    }
+
+
+def _first_state(prepared: Prepared) -> dict[str, Any]:
+    if prepared.is_required:
+        return {"state": InvoiceState.QUEUED}
+    return {
+        "state": InvoiceState.NOT_REQUIRED,
+        "work_state": WorkState.DONE,
+        "next_attempt_at": None,
+        "completed_at": Now(),
+        "message": "Everything on it is excluded from eTIMS: KRA is not told.",
+    }
+
+
+def _store(unit: KRABranch, values: dict[str, Any], config: Snapshot, by: Any) -> KRAInvoice:
+    try:
+        with transaction.atomic():
+            row = KRAInvoice.objects.create(
+                **values, branch=unit, business=config.business, environment=config.environment,
+                requested_by=by or current_actor(),
+            )  # fmt: skip
+    except IntegrityError:
+        # Somebody handed it in at the same moment, and has committed.
+        known = _known(unit, values["trader_number"])
+        if known is None:
+            raise
+        if known.digest != values["digest"]:
+            raise _differs(known) from None
+        return known
+    row.refresh_from_db()
+    book.note(row, "submitted", "Handed in.", to_state=row.state)
+    ring(QUEUE)
+    return row
+
+
+def _correct(known: KRAInvoice, values: dict[str, Any], by: Any) -> KRAInvoice:
+    """Put a rejected document back with new content; what it was stays in its history."""
+    was = {"digest": known.digest, "total": f"{known.total:.2f}", "code": known.result_code}
+    state = values.pop("state")
+    if state == InvoiceState.NOT_REQUIRED:
+        raise InvalidInput(
+            "items", "are all excluded from eTIMS now: use another number.", code="invoice_differs"
+        )
+    changes = {
+        **values, "body": None, "result_code": "", "result_text": "", "message": "",
+        "attention": "", "attempts": 0, "completed_at": None, "queued_at": later(0),
+        "requested_by": by or current_actor() or known.requested_by,
+    }  # fmt: skip
+    book.move(
+        known, InvoiceState.QUEUED, kind="corrected", text="Handed in again, corrected.",
+        data=was, changes=changes, due_in=0.0, only_from=[InvoiceState.REJECTED],
+    )  # fmt: skip
+    known.refresh_from_db()
+    ring(QUEUE)
+    return known

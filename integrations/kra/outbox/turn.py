@@ -1,0 +1,188 @@
+"""A document's turn: number and body are allotted, committed, and only then is it sent."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import F, Max, QuerySet
+from django.db.models.functions import Now
+
+from integrations.config import Snapshot
+from integrations.exceptions import (
+    ConfigurationUnavailable,
+    IntegrationError,
+    InvalidInput,
+    TransportError,
+)
+from integrations.kra.outbox import book, doubt, holds, outcomes
+from integrations.kra.outbox.sending import send
+from integrations.kra.outbox.states import AT_KRA, OPEN_NUMBER
+from integrations.kra.outbox.unit import config_of
+from integrations.models import InvoiceState, KRABranch, KRAInvoice, KRAWrite
+from integrations.providers.kra.client import EtimsClient
+from integrations.providers.kra.payloads.sale import sale_body
+from integrations.work import Again, Done, Kept, Outcome
+from integrations.work.clock import database_now
+
+logger = logging.getLogger(__name__)
+# Seconds between two looks at an earlier report (an item, a stock movement) that goes first.
+WRITE_PAUSE = (0.2, 5.0)
+ORIGINAL_PAUSE = 5.0
+UNREADABLE_PAUSE = 10.0
+# Answers of a question that show that KRA can't be reached.
+_AWAY = frozenset({"timeout", "breaker_open", "rate_limited"})
+
+
+class _StandAside(Exception):
+    """Another document of the branch has an open number."""
+
+
+class _NotOurs(Exception):
+    """The claim ended, or somebody moved the document."""
+
+
+def advance(invoice: KRAInvoice) -> Outcome:
+    """Handler of the queue: what a document that is due needs next."""
+    state = invoice.state
+    if state == InvoiceState.QUEUED:
+        return _take_turn(invoice)
+    if state == InvoiceState.SENDING:
+        return doubt.take_over(invoice)
+    if state == InvoiceState.IN_DOUBT:
+        return doubt.resolve(invoice)
+    if state == InvoiceState.REGISTERED:
+        return doubt.fetch_signature(invoice)
+    return Done()
+
+
+def _take_turn(invoice: KRAInvoice) -> Outcome:
+    if not invoice.has_time_left():
+        # This process slept past its claim. Nothing was sent, so somebody may still send it.
+        return Again(delay_seconds=0, count_attempt=False)
+    waits = _must_wait(invoice)
+    if waits is not None:
+        return waits
+    try:
+        config = config_of(invoice.business, invoice.branch, is_sending=True)
+    except ConfigurationUnavailable as error:
+        return Again(delay_seconds=UNREADABLE_PAUSE, error=error.message, count_attempt=False)
+    except IntegrationError as error:
+        holds.hold(invoice.branch_id, error.message, code=holds.SETTINGS)
+        return Again(delay_seconds=holds.LOOK_EVERY, error=error.message, count_attempt=False)
+    if holds.is_held(invoice.branch) and not holds.try_release(invoice.branch, config):
+        reason = invoice.branch.held_reason
+        return Again(delay_seconds=holds.LOOK_EVERY, error=reason, count_attempt=False)
+    away = _still_away(invoice, config)
+    return Again(error=away) if away else _send(invoice, config)
+
+
+def _send(invoice: KRAInvoice, config: Snapshot) -> Outcome:
+    try:
+        allot(invoice, config)
+    except _StandAside:
+        if book.park(invoice, claim=invoice.claim_token):
+            return Kept()
+        return Again(delay_seconds=1, count_attempt=False)
+    except _NotOurs:
+        return Kept()
+    except InvalidInput as error:
+        outcomes.reject(invoice, error.message, code=error.code, data={"field": error.field})
+        return Kept()
+    return send(invoice, config, was_in_doubt=False)
+
+
+def allot(invoice: KRAInvoice, config: Snapshot) -> None:
+    """Give the document the branch's next number and its exact body, and commit both.
+
+    The number is that after the last which KRA has taken; KRA's answer, and nothing else, makes
+    it the last one. Raises _StandAside, _NotOurs, and InvalidInput where no body can be made.
+    """
+    try:
+        with transaction.atomic(durable=True):
+            book.lock(invoice)
+            branch = KRABranch.objects.select_for_update(no_key=True).get(pk=invoice.branch_id)
+            rows = KRAInvoice.objects.filter(branch_id=invoice.branch_id, state__in=OPEN_NUMBER)
+            if rows.exclude(pk=invoice.pk).exists():
+                raise _StandAside
+            # Our own book is heard too: a counter that was set back can't double a number.
+            last = rows_of(branch).aggregate(last=Max("number"))["last"] or 0
+            number = max(branch.last_invoice_number, last) + 1
+            changes: dict[str, Any] = {
+                "number": number,
+                "body": _body(invoice, config, number),
+                "times_sent": F("times_sent") + 1,
+                "sent_at": Now(),
+                "transport": config.values["transport"],
+            }
+            if not book.move(
+                invoice, InvoiceState.SENDING, kind="sending", text=f"Number {number} allotted.",
+                changes=changes, only_from=[InvoiceState.QUEUED], claim=invoice.claim_token,
+            ):  # fmt: skip
+                raise _NotOurs
+    except IntegrityError:
+        # The constraints `krainvoice_one_open` and `krainvoice_number` are the last word.
+        logger.exception("invoice=%s number_refused_by_the_database", invoice.public_id)
+        invoice.refresh_from_db()
+        raise _StandAside from None
+
+
+def rows_of(branch: KRABranch) -> QuerySet[KRAInvoice]:
+    """The documents of a branch that have a number, by the index of its constraint."""
+    return KRAInvoice.objects.filter(branch=branch, number__isnull=False)
+
+
+def _body(invoice: KRAInvoice, config: Snapshot, number: int) -> dict[str, Any]:
+    original = invoice.original
+    return sale_body(
+        invoice.document, config=config, number=number,
+        original_number=int(original.number or 0) if original is not None else 0,
+    )  # fmt: skip
+
+
+def _must_wait(invoice: KRAInvoice) -> Outcome | None:
+    """Whether something else of the branch goes first, or the document can't go at all."""
+    original = invoice.original
+    if original is not None and original.state == InvoiceState.REJECTED:
+        outcomes.reject(invoice, book.ORIGINAL_REJECTED, code="original_rejected")
+        return Kept()
+    if original is not None and original.state not in AT_KRA:
+        reason = "It waits for the invoice that it credits."
+        return Again(delay_seconds=ORIGINAL_PAUSE, error=reason, count_attempt=False)
+    write = earlier_write(invoice)
+    if write is None:
+        return None
+    shortest, longest = WRITE_PAUSE
+    due = (write.next_attempt_at - database_now()).total_seconds() if write.next_attempt_at else 0
+    return Again(
+        delay_seconds=min(max(due, shortest), longest),
+        error=f"It waits for an earlier report: {write}.",
+        count_attempt=False,
+    )
+
+
+def earlier_write(invoice: KRAInvoice) -> KRAWrite | None:
+    """A report of the branch that was handed in before the document and is still on its way.
+
+    What is sold must be known before; a report that was given up holds nobody back.
+    """
+    rows = KRAWrite.objects.filter(branch_id=invoice.branch_id, next_attempt_at__isnull=False)
+    return rows.filter(created_at__lt=invoice.queued_at).order_by("pk").first()
+
+
+def _still_away(invoice: KRAInvoice, config: Snapshot) -> str:
+    """Why KRA still can't be reached, in words; "" where it can.
+
+    After a try that did not get through, the next one begins with a harmless question: an outage
+    of hours allots no numbers and fills no histories. Any answer will do.
+    """
+    if invoice.attempts <= 1:
+        return ""
+    try:
+        EtimsClient(config).check()
+    except TransportError as error:
+        return "" if error.sent and error.code not in _AWAY else error.message
+    except IntegrationError:
+        return ""
+    return ""

@@ -1,0 +1,165 @@
+"""Invoices one after another: numbers, order, corrections, credit notes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from django.db import transaction
+
+from integrations.exceptions import InvalidInput
+from integrations.kra.outbox.submit import submit
+from integrations.models import DomainEvent, KRAInvoice
+from tests.conftest import domain_events
+from tests.kra.outbox.conftest import Shop, drain, state_of, work_on
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.mark.parametrize("transport", ["oscu_direct", "oscu_gateway", "vscu"])
+def test_invoices_are_signed_in_order(open_shop: Callable[..., Shop], transport: str) -> None:
+    shop = open_shop(transport)
+    rows = [shop.submit() for _ in range(3)]
+    assert [row.state for row in rows] == ["queued"] * 3
+    assert [row.number for row in rows] == [None] * 3
+    drain()
+    assert [state_of(row) for row in rows] == ["signed"] * 3
+    assert [row.number for row in rows] == [1, 2, 3]
+    book = shop.book()
+    assert [sale["trader_number"] for sale in book] == [row.trader_number for row in rows]
+    first = rows[0]
+    assert first.signature == book[0]["signature"]
+    assert first.internal_data == book[0]["internal_data"]
+    assert first.receipt_number == 1
+    assert first.control_unit_id == shop.row.control_unit_id
+    assert first.signed_at is not None
+    assert shop.unit.last_invoice_number == 3
+    assert first.message == first.attention == ""
+    kinds = list(first.events.values_list("kind", flat=True))
+    assert kinds == ["submitted", "sending", "signed"]
+    told = domain_events().filter(event_type="invoice.signed")
+    assert [event.payload["number"] for event in told] == [1, 2, 3]
+
+
+def test_the_stored_body_holds_no_key(shop: Shop) -> None:
+    row = shop.submit()
+    drain()
+    row.refresh_from_db()
+    assert row.body is not None
+    assert row.body["invcNo"] == 1
+    assert "cmcKey" not in row.body
+
+
+def test_the_first_number_is_the_settings(open_shop: Callable[..., Shop]) -> None:
+    shop = open_shop(starting_invoice_number=57, device={"next_invoice": 57})
+    row = shop.submit()
+    drain()
+    assert state_of(row) == "signed"
+    assert row.number == 57
+
+
+def test_a_rolled_back_transaction_leaves_no_gap(shop: Shop) -> None:
+    with pytest.raises(RuntimeError), transaction.atomic():
+        shop.submit()
+        raise RuntimeError
+    row = shop.submit()
+    drain()
+    assert state_of(row) == "signed"
+    assert row.number == 1
+    assert KRAInvoice.objects.count() == 1
+
+
+def test_the_same_again_is_the_same_document(shop: Shop) -> None:
+    data = shop.invoice()
+    first = submit(data)
+    assert submit(data).pk == first.pk
+    drain()
+    assert submit(data).pk == first.pk
+    assert submit(data).state == "signed"
+    assert len(shop.book()) == 1
+
+
+def test_another_content_under_a_used_number_is_refused(shop: Shop) -> None:
+    data = shop.invoice()
+    submit(data)
+    with pytest.raises(InvalidInput) as refused:
+        submit({**data, "items": [shop.line(quantity="3")]})
+    assert refused.value.code == "invoice_differs"
+    assert refused.value.field == "invoice_number"
+
+
+def test_a_rejected_one_gives_its_number_to_the_next(shop: Shop) -> None:
+    shop.sandbox.kra_fault("result_code", code="913", message="[<itemList><pkgUnitCd>]", times=1)
+    first, second = shop.submit(), shop.submit()
+    drain()
+    assert state_of(first) == "rejected"
+    assert first.number is None
+    assert first.result_code == "913"
+    assert "pkgUnitCd" in first.message
+    assert state_of(second) == "signed"
+    assert second.number == 1
+    rejected = DomainEvent.objects.get(event_type="invoice.rejected")
+    assert rejected.payload["message"] == first.message
+    assert rejected.payload["number"] is None
+
+
+def test_a_rejected_one_is_corrected_under_its_number(shop: Shop) -> None:
+    shop.sandbox.kra_fault("result_code", code="913", times=1)
+    data = shop.invoice()
+    row = submit(data)
+    drain()
+    assert submit(data).state == "rejected"
+    mended = submit({**data, "items": [shop.line(quantity="5")]})
+    assert (mended.pk, mended.state, mended.message) == (row.pk, "queued", "")
+    drain()
+    assert state_of(row) == "signed"
+    assert row.total == 5800
+    assert [event.kind for event in row.events.all()][-3:] == ["corrected", "sending", "signed"]
+    assert len(shop.book()) == 1
+
+
+def test_branches_have_their_own_sequences(open_shop: Callable[..., Shop]) -> None:
+    head, branch = open_shop(branch="00"), open_shop(branch="01")
+    rows = [shop.submit() for _ in range(2) for shop in (head, branch)]
+    drain()
+    assert [state_of(row) for row in rows] == ["signed"] * 4
+    assert [row.number for row in rows] == [1, 1, 2, 2]
+
+
+def test_a_credit_note_waits_for_its_invoice(shop: Shop) -> None:
+    row = shop.submit()
+    note = shop.submit(shop.credit(row))
+    assert note.original_id == row.pk
+    drain()
+    assert state_of(row) == state_of(note) == "signed"
+    assert note.number == 2
+    assert note.body is not None
+    assert note.body["orgInvcNo"] == 1
+    assert note.body["rcptTyCd"] == "R"
+
+
+def test_a_credit_note_of_a_rejected_invoice_is_rejected(shop: Shop) -> None:
+    shop.sandbox.kra_fault("result_code", code="913", times=1)
+    row = shop.submit()
+    note, other = shop.submit(shop.credit(row)), shop.submit()
+    drain()
+    assert state_of(row) == state_of(note) == "rejected"
+    assert note.result_code == "original_rejected"
+    assert state_of(other) == "signed"
+    assert len(shop.book()) == 1
+    with pytest.raises(InvalidInput, match="rejected") as refused:
+        shop.submit(shop.credit(row))
+    assert refused.value.code == "original_rejected"
+
+
+def test_an_unknown_original_is_refused(shop: Shop) -> None:
+    row = shop.submit()
+    with pytest.raises(InvalidInput) as refused:
+        shop.submit({**shop.credit(row), "original_invoice_number": "NONE-1"})
+    assert refused.value.code == "unknown_original"
+
+
+def test_work_is_done_when_all_is_signed(shop: Shop) -> None:
+    shop.submit()
+    work_on(1)
+    assert not KRAInvoice.objects.filter(next_attempt_at__isnull=False).exists()
