@@ -24,8 +24,7 @@ PERMISSION = "integrations.initialise_krabranch"
 DONE = "KRA initialised the control unit {unit}; its key is stored, encrypted."
 CAUTIONS = (
     "It hands the communication key out once. The key is stored here, encrypted; nobody sees it.",
-    "Don't press it for a device that was initialised elsewhere: paste its key and its ids into "
-    "the settings instead.",
+    "Is the device initialised already? Then paste its key and its ids into the settings instead.",
 )
 TICK = "We know from KRA that it did not initialise this device."
 
