@@ -23,8 +23,10 @@ from integrations.events import original, settings_events
 from integrations.events.catalogue import register_event_type
 from integrations.exceptions import ConfigurationError, set_docs_base
 from integrations.kra import lists as kra_lists
+from integrations.kra import warnings as kra_warnings
 from integrations.kra import writes as kra_writes
 from integrations.kra.checks import find_lost_certificates
+from integrations.kra.device import forget_lost_devices
 from integrations.kra.filings import find_lost_filings
 from integrations.kra.filings import settle as filing_settling
 from integrations.kra.outbox import alarms as kra_alarms
@@ -107,6 +109,7 @@ def connect() -> None:
     _register_queues()
     _register_periodic_jobs()
     registry.register_row_warnings("mpesa", account_warnings.warnings_of)
+    registry.register_row_warnings("kra", kra_warnings.warnings_of)
     account_warnings.register_sources()
     post_save.connect(
         initiator.review_settings, sender=MpesaSettings, dispatch_uid="integrations.initiator"
@@ -269,6 +272,7 @@ def _register_periodic_jobs() -> None:
     work.register_periodic(work.Periodic("purge-deleted-endpoints", 60.0, purge_deleted))
     work.register_periodic(work.Periodic("refresh-balances", 60.0, refresh_balances))
     work.register_periodic(work.Periodic("watch-pulled-accounts", 60.0, pull.watch_accounts))
+    work.register_periodic(work.Periodic("forget-lost-devices", 60.0, forget_lost_devices))
     work.register_periodic(work.Periodic("watch-kra-branches", 60.0, kra_alarms.watch_branches))
     work.register_periodic(work.Periodic("ask-held-kra-branches", 300.0, kra_holds.look_at_held))
     work.register_periodic(work.Periodic("compare-yesterday", 3600.0, daily.compare_yesterday))
