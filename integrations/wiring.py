@@ -22,6 +22,8 @@ from integrations.crypto import keyring
 from integrations.events import original, settings_events
 from integrations.events.catalogue import register_event_type
 from integrations.exceptions import ConfigurationError, set_docs_base
+from integrations.kra import lists as kra_lists
+from integrations.kra import writes as kra_writes
 from integrations.kra.checks import find_lost_certificates
 from integrations.kra.filings import find_lost_filings
 from integrations.kra.filings import settle as filing_settling
@@ -170,6 +172,7 @@ def _register_queues() -> None:
     ):
         work.register(queue)
     work.register(dispatch.make_queue())
+    work.register(kra_writes.make_queue())
 
 
 def _queues_of_money(deadline: float) -> tuple[work.Queue[Any], ...]:
@@ -293,3 +296,4 @@ def _register_periodic_jobs() -> None:
     work.register_periodic(work.Periodic("watch-pulled-accounts", 60.0, pull.watch_accounts))
     work.register_periodic(work.Periodic("watch-kra-branches", 60.0, kra_alarms.watch_branches))
     work.register_periodic(work.Periodic("compare-yesterday", 3600.0, daily.compare_yesterday))
+    work.register_periodic(work.Periodic("refresh-kra-lists", 900.0, kra_lists.refresh_lists))

@@ -33,8 +33,8 @@ def tax_card(request: HttpRequest, now: datetime) -> Card | None:
         ]
     if not lines:
         return None
-    is_bad = any(line.text != "0" for line in lines if line.label in ("branches held",
-                                                                       "need a person"))  # fmt: skip
+    grave = [line for line in lines if line.label in ("branches held", "need a person")]
+    is_bad = any(line.text != "0" for line in grave)
     is_odd = any(line.text != "0" for line in lines)
     today = _signed_today(invoices, now) if invoices else []
     return Card(

@@ -30,6 +30,11 @@ MAX_RESENT = 500
 NAME = "integrations_krainvoice"
 PAGE = f"admin:{NAME}_change"
 FORM = "admin/integrations/kra_form.html"
+CREDIT_LINES = (
+    "Prices, taxes, currency and customer are the invoice's.",
+    "A signed invoice can't be cancelled: a credit note is how money goes back.",
+    "Leave every quantity as it is to credit all that is left.",
+)
 # What is not settled, or may go better now than it did.
 RESENDABLE = (
     InvoiceState.QUEUED, InvoiceState.IN_DOUBT, InvoiceState.REGISTERED, InvoiceState.REJECTED,
@@ -133,11 +138,7 @@ class KRAInvoiceActionsAdmin(ExportAdmin):
         return self._form_page(
             request, form, invoice, title=f"Credit {invoice.trader_number}",
             button="Hand in the credit note",
-            lines=[
-                "Prices, taxes, currency and customer are the invoice's. A signed invoice can't "
-                "be cancelled: this is how money goes back.",
-                "Leave every quantity as it is to credit all that is left.",
-            ],
+            lines=CREDIT_LINES,
         )  # fmt: skip
 
     def settle_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:
@@ -168,9 +169,8 @@ class KRAInvoiceActionsAdmin(ExportAdmin):
         """The receipt to look at: marked as a copy, and not counted."""
         invoice = self._document(request, pk)
         receipt = receipts.receipt_of(invoice, copy=True)
-        response = HttpResponse(receipts.html_of(receipt))
-        response["Cache-Control"] = "no-store"
-        return response
+        # Django's admin views are never stored, this one neither.
+        return HttpResponse(receipts.html_of(receipt))
 
     def pdf_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:
         """Hand the receipt out as a file: the original once, by who may hand in; else a copy."""
@@ -187,7 +187,6 @@ class KRAInvoiceActionsAdmin(ExportAdmin):
         response = HttpResponse(data, content_type="application/pdf")
         name = f"receipt-{invoice.public_id}.pdf"
         response["Content-Disposition"] = f'attachment; filename="{name}"'
-        response["Cache-Control"] = "no-store"
         return response
 
     def qr_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:
@@ -195,9 +194,7 @@ class KRAInvoiceActionsAdmin(ExportAdmin):
         text = receipts.qr_text(self._document(request, pk))
         if not text:
             raise Http404("It is not signed.")
-        response = HttpResponse(receipts.qr_png(text), content_type="image/png")
-        response["Cache-Control"] = "no-store"
-        return response
+        return HttpResponse(receipts.qr_png(text), content_type="image/png")
 
     def _document(self, request: HttpRequest, pk: int, *, is_allowed: bool = True) -> KRAInvoice:
         """Raises PermissionDenied, and Http404 for what is outside of the user's businesses."""

@@ -24,6 +24,7 @@ from integrations.admin.kra_words import (
     moments_of,
     signed_amount,
 )
+from integrations.admin.theme import model_page
 from integrations.kra.receipts import control_number, receipt_of
 from integrations.kra.receipts.html import context_of
 from integrations.models import InvoiceState, KRAInvoice
@@ -61,7 +62,7 @@ class KRAInvoiceAdmin(KRAInvoiceActionsAdmin):
             "reason", "customer_name", "customer_pin", "issued_at",
         )}),
         ("Where", {"fields": (
-            "environment_shown", "business", "branch_link", "transport", "profile",
+            "environment_shown", "business", "branch", "transport", "profile",
         )}),
         ("What KRA said", {"fields": (
             "number", "receipt_number", "total_receipt_number", "control_unit_id", "mrc_no",
@@ -119,12 +120,6 @@ class KRAInvoiceAdmin(KRAInvoiceActionsAdmin):
         branch = invoice.branch
         return format_html('<span class="amount">{} {}</span>', branch.tin, branch.bhf_id)
 
-    @admin.display(description="branch")
-    def branch_link(self, invoice: KRAInvoice) -> SafeString:
-        """A link to the control unit."""
-        url = reverse("admin:integrations_krabranch_change", args=[invoice.branch_id])
-        return format_html('<a class="text-link" href="{}">{}</a>', url, str(invoice.branch))
-
     @admin.display(description="original", empty_value="-")
     def original_shown(self, invoice: KRAInvoice) -> SafeString | None:
         """A link to the invoice that a credit note credits."""
@@ -162,12 +157,23 @@ class KRAInvoiceAdmin(KRAInvoiceActionsAdmin):
                 "meaning": MEANINGS[obj.state],
                 "state_badge": invoice_badge(obj.state),
                 "printed": _printed(obj),
+                "branch_url": branch_url(request, obj.branch_id),
                 "credit_notes": [
                     (each, invoice_badge(each.state), signed_amount(each))
                     for each in obj.credit_notes.order_by("pk")[:LINES_SHOWN]
                 ],
             }
         return super().render_change_form(request, context, add, change, form_url, obj)
+
+
+def branch_url(request: HttpRequest, pk: int) -> str:
+    """The page of a control unit, "" for who may not see it: it may be another business's."""
+    page = model_page("integrations.krabranch")
+    if page is None or not page.has_view_permission(request):
+        return ""
+    if not page.get_queryset(request).filter(pk=pk).exists():
+        return ""
+    return reverse("admin:integrations_krabranch_change", args=[pk])
 
 
 def _printed(invoice: KRAInvoice) -> dict[str, Any]:

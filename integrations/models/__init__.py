@@ -48,6 +48,7 @@ from integrations.models.kra_lists import (
     KRAItemClass,
     KRAPurchase,
     KRARecord,
+    KRAStock,
     PurchaseState,
     RecordKind,
 )
@@ -178,6 +179,7 @@ __all__ = [
     "KRAPurchase",
     "KRARecord",
     "KRASettings",
+    "KRAStock",
     "KRAWrite",
     "KeyRotation",
     "LineKind",

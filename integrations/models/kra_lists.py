@@ -85,8 +85,10 @@ class KRAItem(models.Model):
     # Sold without eTIMS: lines with it are left out of what KRA is told.
     is_excluded = models.BooleanField(default=False)
     is_registered = models.BooleanField(default=False)
-    # What KRA was last told to be left; None where it never was.
+    # What is left in all branches after the movements that KRA has taken; None: none was told.
     stock = models.DecimalField(max_digits=13, decimal_places=2, null=True, blank=True)
+    # The seven digits at the end of the code, where they count on (reference, section 5.2).
+    running_number = models.PositiveIntegerField(null=True, blank=True)
     data = models.JSONField(default=dict, blank=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     updated_at = models.DateTimeField(auto_now=True)
@@ -104,10 +106,31 @@ class KRAItem(models.Model):
                 condition=~models.Q(reference=""),
                 name="kraitem_reference",
             ),
+            models.UniqueConstraint(
+                fields=["environment", "tin", "running_number"], name="kraitem_running"
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.item_code} {self.name}"
+
+
+class KRAStock(models.Model):
+    """What is left of an item in a branch, after the movements that KRA has taken."""
+
+    branch = models.ForeignKey(KRABranch, on_delete=models.PROTECT, related_name="stock")
+    item = models.ForeignKey(KRAItem, on_delete=models.PROTECT, related_name="stock_rows")
+    quantity = models.DecimalField(max_digits=13, decimal_places=2, default=0)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        verbose_name = "KRA stock"
+        verbose_name_plural = "KRA stock"
+        ordering = ["id"]
+        constraints = [models.UniqueConstraint(fields=["branch", "item"], name="krastock_unique")]
+
+    def __str__(self) -> str:
+        return f"{self.quantity} of {self.item_id} in {self.branch_id}"
 
 
 class RecordKind(models.TextChoices):
@@ -161,12 +184,15 @@ class KRACursor(models.Model):
     bhf_id = models.CharField("branch", max_length=10)
     list_name = models.CharField(max_length=40)
     last_request = models.CharField(max_length=14, blank=True, default="")
+    # Of the last page that was stored, and of the last try.
     synced_at = models.DateTimeField(null=True, blank=True)
+    tried_at = models.DateTimeField(null=True, blank=True)
     count = models.PositiveIntegerField(default=0)
     message = models.CharField(max_length=300, blank=True, default="")
 
     class Meta:
         verbose_name = "KRA list"
+        permissions = [("sync_kracursor", "Can read KRA's lists anew")]
         ordering = ["list_name"]
         constraints = [
             models.UniqueConstraint(

@@ -136,7 +136,8 @@ class KRASettings(AccountSettings):
             ),
             "What KRA does not document": (
                 "paths", "invoice_path", "invoice_status_path", "sync_path", "duplicate_codes",
-                "vscu_duplicate_codes", "is_bearer_sent", "is_invoice_saved_twice",
+                "vscu_duplicate_codes", "purchase_rejected_code", "first_list_date",
+                "is_bearer_sent", "is_invoice_saved_twice",
                 "read_timeout", "offline_hours", "offline_alarm_hours", "requests_per_second",
             ),
         }
@@ -245,6 +246,16 @@ class KRASettings(AccountSettings):
     )
     signature_wait_seconds = models.PositiveSmallIntegerField(
         default=10, help_text="How long a caller waits before it gets a provisional receipt."
+    )
+    purchase_rejected_code = models.CharField(
+        max_length=5,
+        default="04",
+        help_text="Status by which a supplier's invoice is rejected; 02 accepts it.",
+    )
+    first_list_date = models.CharField(
+        max_length=14,
+        default="20180101000000",
+        help_text="From when KRA's lists are read the first time, as yyyyMMddHHmmss.",
     )
     registrar_id = models.CharField(max_length=20, default="admin")
     registrar_name = models.CharField(max_length=60, default="Admin")

@@ -59,6 +59,10 @@ class KRAWrite(LeasedWork):
     invoice = models.ForeignKey(
         KRAInvoice, null=True, blank=True, on_delete=models.PROTECT, related_name="writes"
     )
+    # Without which it makes no sense: a rejected one takes it along.
+    after = models.ForeignKey(
+        "self", null=True, blank=True, on_delete=models.PROTECT, related_name="followers"
+    )
     result_code = models.CharField(max_length=40, blank=True, default="")
     result_text = models.CharField(max_length=300, blank=True, default="")
     message = models.CharField(max_length=300, blank=True, default="")

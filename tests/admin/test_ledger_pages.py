@@ -34,7 +34,7 @@ WITHOUT_ROWS = ("keyrotation", "workqueue")
 # Made by the product, or through pages of their own.
 NEVER_ADDED = (
     "accountbalance", "allotment", "approval", "c2bregistration", "expectedpayment",
-    "initiatoralarm", "mpesaquery",
+    "initiatoralarm", "mpesaquery", "krabranch", "krainvoice",
     "payoutbatch", "pullaccount", "statementitem", "statementline", "statementrun", "worklist",
     "webhookevent", "webhookreplay",
 )  # fmt: skip

@@ -43,6 +43,8 @@ def _learn_secrets(server: Sandbox) -> None:
             for part in urlsplit(url).path.split("/"):
                 if len(part) == 32:
                     spool.learn("secret of a callback path", part)
+        for key in _device_keys(emulator):
+            spool.learn("communication key", key)
         for token in emulator.office.grants:  # type: ignore[attr-defined]
             spool.learn("access token", token)
 
@@ -52,3 +54,11 @@ def _urls(book: dict[str, Any]) -> Iterator[str]:
     lists = ("prompts", "payouts", "reversals", "queries", "registrations", "pull")
     for entry in (entry for name in lists for entry in book.get(name, ())):
         yield from (value for name, value in entry.items() if name.endswith("_url"))
+
+
+def _device_keys(emulator: Any) -> Iterator[str]:
+    """The keys of KRA's control units."""
+    world = getattr(emulator, "world", None)
+    for unit in getattr(world, "units", {}).values():
+        if unit.key:
+            yield unit.key

@@ -152,7 +152,7 @@ def result(response: requests.Response) -> tuple[str, Any]:
 
 
 def _sum(lines: list[dict[str, Any]], name: str) -> float:
-    return float(sum((Decimal(str(each[name])) for each in lines), Decimal(0)))
+    return float(sum((Decimal(str(each.get(name, 0))) for each in lines), Decimal(0)))
 
 
 def _changed(built: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

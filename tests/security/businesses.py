@@ -25,6 +25,13 @@ from integrations.models import (
     KRACertificateRequest,
     KRAComplianceCheck,
     KRAFiling,
+    KRABranch,
+    KRACertificateRequest,
+    KRAComplianceCheck,
+    KRAFiling,
+    KRAInvoice,
+    KRAInvoiceEvent,
+    KRASettings,
     MpesaQuery,
     MpesaSettings,
     Payment,
@@ -177,6 +184,17 @@ def plant_business() -> Rows:
     ]  # fmt: skip
     rows += plant_checks()
     rows += plant_webhooks()
+    rows += plant_tax_documents()
+    rows += plant_tax_checks()
+    # Under the id of the M-Pesa settings, so that addresses of both lead to rows of theirs.
+    same_id = next(row.pk for row in rows if isinstance(row, MpesaSettings))
+    rows.append(
+        KRASettings.objects.create(
+            pk=same_id, business=THEIRS, kra_pin="P099135791Q", branch_code="07",
+            device_serial=MARK, control_unit_id=MARK, trade_name=MARK, last_test_message=MARK,
+            last_test_at=timezone.now(), last_test_ok=True, last_test_ms=1,
+        )
+    )  # fmt: skip
     return Rows({type(row): row for row in rows})
 
 
@@ -198,6 +216,45 @@ def plant_checks() -> list[Model]:
             period=MARK, key=MARK, body={"about": MARK}, digest="7" * 64, state="unknown",
             acknowledgement=MARK, payment_number=MARK, message=MARK, attention=MARK,
             response_payload={"message": MARK},
+def plant_tax_documents() -> list[Model]:
+    """A held control unit of the marked business, a document in doubt, and its history."""
+    branch = KRABranch.objects.create(
+        business=THEIRS, environment="sandbox", tin="P099135791Q", bhf_id="07",
+        key=f"sandbox:{MARK}:07", device_serial=MARK, control_unit_id=MARK, taxpayer_name=MARK,
+        branch_name=MARK, details={"address": MARK}, held_reason=MARK, held_at=timezone.now(),
+    )  # fmt: skip
+    zeros = {f"{name}_{kind}": "0" for name in ("taxable", "tax") for kind in "ABCDE"}
+    invoice = KRAInvoice.objects.create(
+        business=THEIRS, environment="sandbox", branch=branch, kind="sale", state="in_doubt",
+        trader_number=f"{MARK}-6", number=6, issued_at=timezone.now(), customer_name=MARK,
+        total=77, tax=0, taxable=77, digest="7" * 64, profile="net_taxable",
+        transport="oscu_direct", message=MARK, attention=MARK, result_text=MARK,
+        next_attempt_at=None, document={
+            "lines": [], "excluded": [], "rates": dict.fromkeys("ABCDE", "0"),
+            "totals": {**zeros, "taxable": "77", "tax": "0", "total": "77"},
+        },
+    )  # fmt: skip
+    event = KRAInvoiceEvent.objects.create(invoice=invoice, kind="in_doubt", text=MARK)
+    return [branch, invoice, event]
+
+
+def plant_tax_checks() -> list[Model]:
+    """A certificate asked for, a check of a PIN, and a filing of the marked business."""
+    about = {"business": THEIRS, "environment": "sandbox", "kra_pin": "P099135791Q"}
+    return [
+        KRACertificateRequest.objects.create(
+            **about, cert_type="tax_compliance", period=MARK, status="unknown", reason=MARK,
+            certificate_number=MARK, acknowledgement=MARK, message=MARK,
+            response_payload={"Message": MARK},
+        ),
+        KRAComplianceCheck.objects.create(
+            **about, taxpayer_name=MARK, certificate_number=MARK, message=MARK,
+            response_payload={"Message": MARK},
+        ),
+        KRAFiling.objects.create(
+            **about, kind="nil_return", period=MARK, key=MARK, body={"period": MARK},
+            digest="7" * 64, state="unknown", acknowledgement=MARK, message=MARK, attention=MARK,
+            response_payload={"Message": MARK},
         ),
     ]  # fmt: skip
 

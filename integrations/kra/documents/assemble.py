@@ -26,7 +26,7 @@ def check_payment(invoice: Invoice, lists: CodeLists) -> None:
         raise InvalidInput(
             "payment_type",
             f"{invoice.payment_type!r} is not in KRA's list (class {PAYMENT}).",
-            code="unknown_payment_type",
+            code="unknown_code",
         )
 
 
@@ -50,7 +50,7 @@ def assemble(
         raise InvalidInput(
             "items",
             f"become {len(lines)} lines with prices of whole cents; KRA takes {MOST_LINES}.",
-            code="too_many_items",
+            code="invalid_document",
         )
     sums = sums_of(lines)
     if sums["total"] >= 10**12:

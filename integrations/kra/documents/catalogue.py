@@ -105,8 +105,7 @@ class Catalogue:
             )
         if not self._default:
             raise ConfigurationError(
-                "KRA's default item is not set, yet unknown items are to be sold as it.",
-                code="no_default_item",
+                "KRA's default item is not set, yet unknown items are to be sold as it."
             )
         warnings.append(f"{field}: {key[:60]!r} is sold as the default item.")
         return self._by_code.get(self._default)

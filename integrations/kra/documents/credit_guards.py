@@ -22,7 +22,7 @@ _CREDITABLE = (InvoiceState.SIGNED, InvoiceState.NOT_REQUIRED)
 def check_original(invoice: Invoice, original: KRAInvoice | None, config: Snapshot) -> KRAInvoice:
     """The original, or InvalidInput: it has to be a signed sale of the same branch."""
     named = invoice.original_invoice_number
-    if original is None or original.trader_number != named:
+    if original is None or named not in (original.trader_number, str(original.number)):
         raise InvalidInput(
             _FIELD, f"no invoice {named!r} was submitted from this branch.", code="unknown_original"
         )
@@ -34,7 +34,7 @@ def check_original(invoice: Invoice, original: KRAInvoice | None, config: Snapsh
         raise InvalidInput(
             _FIELD,
             f"{named} is of another branch ({branch}): credit it there.",
-            code="wrong_branch",
+            code="not_the_original",
         )
     if original.state not in _CREDITABLE:
         raise InvalidInput(
@@ -56,7 +56,7 @@ def customer_of(invoice: Invoice, original: KRAInvoice, config: Snapshot) -> Cus
             raise InvalidInput(
                 field,
                 f"must be the original's, {right!r}." if right else "the original has none.",
-                code="wrong_customer",
+                code="not_the_original",
             )
     if not original.customer_name and config.values["transport"] == "oscu_gateway":
         raise InvalidInput(
@@ -79,7 +79,7 @@ def check_currency(invoice: Invoice, original: KRAInvoice) -> None:
         raise InvalidInput(
             "exchange_rate",
             f"must be the original's, {original.exchange_rate.normalize():f}.",
-            code="invalid_rate",
+            code="invalid_document",
         )
 
 
@@ -105,7 +105,7 @@ def check_time(issued_at: datetime, original: KRAInvoice, config: Snapshot) -> N
         raise InvalidInput(
             "issue_date",
             f"is more than {months} months after {original.trader_number} of {day_of(first)}.",
-            code="credit_too_late",
+            code="not_creditable",
         )
 
 
@@ -121,5 +121,5 @@ def check_limit(original: KRAInvoice, config: Snapshot) -> None:
         raise InvalidInput(
             _FIELD,
             f"{original.trader_number} has {limit} credit notes, which is the most.",
-            code="too_many_credits",
+            code="not_creditable",
         )

@@ -42,6 +42,10 @@ def _of_one(taken: Taken, config: Snapshot) -> list[WireLine]:
     else:
         paid = min(round2(Decimal(line["paid"]) * taken.quantity / whole), left.paid)
     parts = _parts(taken, total, config)
+    # A second line of the same note sees what the first one left.
+    left.quantity -= taken.quantity
+    left.total -= total
+    left.paid -= paid
     is_foreign = line["paid"] != line["total"]
     shares = shared(paid, total, parts) if is_foreign else [part.total for part in parts]
     insurance = _insurance(line, taken.quantity / whole)

@@ -10,8 +10,9 @@ from typing import Any
 from integrations.exceptions import InvalidInput
 from integrations.kra.documents.credited import Left
 from integrations.models import KRAInvoice
-from integrations.providers.kra.payloads.amounts import ZERO
 from integrations.providers.kra.payloads.invoice import Line
+
+NONE = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ def of_line(
         raise InvalidInput(
             f"items[{index}].{_key_field(line)}",
             f"{original.trader_number} has no such line.",
-            code="unknown_line",
+            code="not_the_original",
         )
     same = [each for each in named if each.line["name"] == line.description]
     named = same or named
@@ -53,11 +54,11 @@ def of_line(
     taken, wanted = [], line.quantity
     for each in named:
         position = each.line["position"]
-        free = each.quantity - used.get(position, ZERO)
+        free = each.quantity - used.get(position, NONE)
         quantity = min(free, wanted)
         if quantity > 0:
             taken.append(Taken(index, each, quantity))
-            used[position] = used.get(position, ZERO) + quantity
+            used[position] = used.get(position, NONE) + quantity
             wanted -= quantity
     if wanted > 0:
         raise InvalidInput(

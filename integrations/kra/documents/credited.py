@@ -74,7 +74,7 @@ def check_credit(prepared: Prepared, original: KRAInvoice) -> None:
         field = f"items[{line['source']}]"
         if of is None:
             raise InvalidInput(
-                f"{field}.original_line", "the original has no such line.", code="unknown_line"
+                f"{field}.original_line", "the original has no such line.", code="not_the_original"
             )
         if of.quantity < 0:
             raise InvalidInput(

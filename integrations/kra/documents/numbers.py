@@ -43,7 +43,7 @@ def money(value: object, field: str) -> Decimal:
     amount = exact(value, field, decimals=2)
     if amount < _ZERO:
         raise InvalidInput(
-            field, "is negative; credit notes have positive amounts too.", code="negative_amount"
+            field, "is negative; credit notes have positive amounts too.", code="invalid_amount"
         )
     if decimals_of(amount) > 2:
         raise InvalidInput(field, f"{amount} is finer than a cent.", code="fractional_amount")
@@ -55,7 +55,7 @@ def price(value: object, field: str) -> Decimal:
     amount = exact(value, field, decimals=2)
     if amount < _ZERO:
         raise InvalidInput(
-            field, "is negative; credit notes have positive amounts too.", code="negative_amount"
+            field, "is negative; credit notes have positive amounts too.", code="invalid_amount"
         )
     if decimals_of(amount) > 6:
         raise InvalidInput(field, "has more than 6 decimals.", code="fractional_amount")
@@ -66,16 +66,16 @@ def quantity(value: object, field: str) -> Decimal:
     """A quantity above zero of at most 2 decimals (NUMBER 13,2, section 2); raises InvalidInput."""
     amount = exact(value, field, decimals=4)
     if amount <= _ZERO:
-        raise InvalidInput(field, "must be more than zero.", code="invalid_quantity")
+        raise InvalidInput(field, "must be more than zero.", code="invalid_document")
     if decimals_of(amount) > 2:
         raise InvalidInput(
             field,
             f"{amount} has more than 2 decimals, which KRA does not carry: sell in a smaller unit.",
-            code="invalid_quantity",
+            code="invalid_document",
         )
     # The VSCU keeps decimal(11,2).
     if amount >= 10**9:
-        raise InvalidInput(field, "is too large.", code="invalid_quantity")
+        raise InvalidInput(field, "is too large.", code="invalid_document")
     return amount
 
 
@@ -83,5 +83,7 @@ def percent(value: object, field: str) -> Decimal:
     """A rate from 0 to 100 of at most 2 decimals; raises InvalidInput."""
     rate = exact(value, field, decimals=2)
     if not _ZERO <= rate <= 100 or decimals_of(rate) > 2:
-        raise InvalidInput(field, f"{rate} is no percentage from 0 to 100.", code="invalid_rate")
+        raise InvalidInput(
+            field, f"{rate} is no percentage from 0 to 100.", code="invalid_document"
+        )
     return rate

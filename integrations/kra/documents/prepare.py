@@ -68,7 +68,7 @@ def _customer(invoice: Invoice, config: Snapshot) -> Customer:
             raise InvalidInput(
                 "customer.name",
                 "is missing, and the settings have no name for retail sales.",
-                code="missing_field",
+                code="invalid_document",
             )
         customer = replace(customer, name=retail)
         pin = str(values["retail_customer_pin"] or "").strip()

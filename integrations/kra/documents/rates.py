@@ -74,7 +74,6 @@ def _own(text: str) -> dict[str, Decimal]:
     if _PAIR.sub("", text).strip(" ,;%\n") or any(rate > 100 for rate in found.values()):
         raise ConfigurationError(
             "KRA's tax rates can't be read: write them as “B=16 E=8”, with the types "
-            f"{', '.join(TAX_TYPES)}.",
-            code="invalid_tax_rates",
+            f"{', '.join(TAX_TYPES)}."
         )
     return found

@@ -38,9 +38,9 @@ def read_invoice(data: Mapping[str, Any] | Invoice) -> Invoice:
     unknown_keys(given, _KNOWN, "", warnings)
     number = texts.code(given.get("invoice_number"), "invoice_number", 50)
     if not number:
-        raise InvalidInput("invoice_number", "is missing.", code="missing_field")
+        raise InvalidInput("invoice_number", "is missing.", code="invalid_document")
     if given.get("issue_date") is None:
-        raise InvalidInput("issue_date", "is missing.", code="missing_field")
+        raise InvalidInput("issue_date", "is missing.", code="invalid_document")
     original = texts.code(given.get("original_invoice_number"), "original_invoice_number", 50)
     totals = _totals(given.get("totals"), warnings)
     includes = _includes(given.get("prices_include_tax"))
@@ -48,7 +48,7 @@ def read_invoice(data: Mapping[str, Any] | Invoice) -> Invoice:
         raise InvalidInput(
             "totals",
             "is missing. Without the total, prices_include_tax has to say what the prices are.",
-            code="missing_field",
+            code="invalid_document",
         )
     currency, rate = _currency(given, is_credit=bool(original))
     return CheckedInvoice(
@@ -75,7 +75,9 @@ def _given(data: Mapping[str, Any] | Invoice) -> Mapping[str, Any]:
     if isinstance(data, Mapping):
         return data
     raise InvalidInput(
-        "invoice", f"must be a dict or an Invoice, not {type(data).__name__}.", code="invalid_type"
+        "invoice",
+        f"must be a dict or an Invoice, not {type(data).__name__}.",
+        code="invalid_document",
     )
 
 
@@ -84,12 +86,14 @@ def _items(value: object, warnings: list[str], *, is_credit: bool) -> tuple[Any,
         return ()
     if not isinstance(value, Sequence) or isinstance(value, str | bytes):
         reason = "is missing." if value is None else "must be a list."
-        raise InvalidInput("items", reason, code="missing_field")
+        raise InvalidInput("items", reason, code="invalid_document")
     if not value and not is_credit:
-        raise InvalidInput("items", "is empty: an invoice has at least a line.", code="no_items")
+        raise InvalidInput(
+            "items", "is empty: an invoice has at least a line.", code="invalid_document"
+        )
     if len(value) > MOST_LINES:
         raise InvalidInput(
-            "items", f"has {len(value)} lines; KRA takes {MOST_LINES}.", code="too_many_items"
+            "items", f"has {len(value)} lines; KRA takes {MOST_LINES}.", code="invalid_document"
         )
     return tuple(
         read_line(each, f"items[{index}]", warnings, is_credit=is_credit)
@@ -131,7 +135,7 @@ def _totals(value: object, warnings: list[str]) -> Totals | None:
 
 def _includes(value: object) -> bool | None:
     if value is not None and not isinstance(value, bool):
-        raise InvalidInput("prices_include_tax", "must be true or false.", code="invalid_type")
+        raise InvalidInput("prices_include_tax", "must be true or false.", code="invalid_document")
     return value
 
 
@@ -143,14 +147,16 @@ def _currency(given: Mapping[str, Any], *, is_credit: bool) -> tuple[str, Decima
     if given.get("exchange_rate") is None:
         if currency != "KES" and not is_credit:
             raise InvalidInput(
-                "exchange_rate", f"is missing: KES for 1 {currency}.", code="missing_field"
+                "exchange_rate", f"is missing: KES for 1 {currency}.", code="invalid_document"
             )
         return currency, None
     rate = numbers.exact(given["exchange_rate"], "exchange_rate", decimals=8)
     if rate <= 0 or numbers.decimals_of(rate) > 8 or rate >= 10**9:
         raise InvalidInput(
-            "exchange_rate", "must be above zero, of at most 8 decimals.", code="invalid_rate"
+            "exchange_rate", "must be above zero, of at most 8 decimals.", code="invalid_document"
         )
     if currency == "KES" and rate != 1:
-        raise InvalidInput("exchange_rate", "must be 1, or left out, for KES.", code="invalid_rate")
+        raise InvalidInput(
+            "exchange_rate", "must be 1, or left out, for KES.", code="invalid_document"
+        )
     return currency, rate

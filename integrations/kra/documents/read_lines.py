@@ -27,7 +27,9 @@ def as_mapping(value: object, field: str) -> Mapping[str, Any]:
             for each in fields(value)
             if (said := getattr(value, each.name)) is not each.default
         }
-    raise InvalidInput(field, f"must be a dict, not {type(value).__name__}.", code="invalid_type")
+    raise InvalidInput(
+        field, f"must be a dict, not {type(value).__name__}.", code="invalid_document"
+    )
 
 
 def unknown_keys(
@@ -57,10 +59,12 @@ def read_line(value: object, field: str, warnings: list[str], *, is_credit: bool
             warnings.append(f"{field}.{str(name)[:40]}: is not known and was left out.")
     for name in ("quantity",) if is_credit else ("description", "quantity", "unit_price"):
         if found.get(name) in (None, ""):
-            raise InvalidInput(f"{field}.{name}", "is missing.", code="missing_field")
+            raise InvalidInput(f"{field}.{name}", "is missing.", code="invalid_document")
     if found.get("discount_rate") and found.get("discount_amount"):
         raise InvalidInput(
-            f"{field}.discount_amount", "give a rate or an amount, not both.", code="two_discounts"
+            f"{field}.discount_amount",
+            "give a rate or an amount, not both.",
+            code="invalid_document",
         )
     return Line(**found)
 
@@ -72,13 +76,13 @@ def _code(limit: int) -> _Read:
 def _tax_type(value: object, field: str) -> str:
     kind = texts.code(value, field, 5).upper()
     if kind and kind not in TAX_TYPES:
-        raise InvalidInput(field, f"{kind} is none of A, B, C, D and E.", code="invalid_tax_type")
+        raise InvalidInput(field, f"{kind} is none of A, B, C, D and E.", code="invalid_document")
     return kind
 
 
 def _original_line(value: object, field: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise InvalidInput(field, "must be a line's number, from 1.", code="invalid_type")
+        raise InvalidInput(field, "must be a line's number, from 1.", code="invalid_document")
     return value
 
 
@@ -109,10 +113,10 @@ def _insurance(value: object, field: str, warnings: list[str]) -> Insurance:
     unknown_keys(given, _INSURANCE, f"{field}.", warnings)
     for name in ("code", "rate", "amount"):
         if given.get(name) is None:
-            raise InvalidInput(f"{field}.{name}", "is missing.", code="missing_field")
+            raise InvalidInput(f"{field}.{name}", "is missing.", code="invalid_document")
     rate: Decimal = numbers.percent(given["rate"], f"{field}.rate")
     if rate != rate.to_integral_value():
-        raise InvalidInput(f"{field}.rate", "must be a whole percent.", code="invalid_rate")
+        raise InvalidInput(f"{field}.rate", "must be a whole percent.", code="invalid_document")
     return Insurance(
         code=texts.code(given["code"], f"{field}.code", 10),
         name=texts.words(given.get("name"), f"{field}.name", 100, warnings),

@@ -69,7 +69,7 @@ def _sold(line: Line, item: Item, index: int, lists: CodeLists, warnings: list[s
 
 def _unknown_unit(field: str, code: str, class_code: str) -> None:
     raise InvalidInput(
-        field, f"{code!r} is not in KRA's list (class {class_code}).", code="unknown_unit"
+        field, f"{code!r} is not in KRA's list (class {class_code}).", code="unknown_code"
     )
 
 
@@ -81,7 +81,7 @@ def _tax_type(
     kind = line.tax_type or own or _type_of_rate(rate, rates, index)
     if kind not in rates:
         raise InvalidInput(
-            f"items[{index}].tax_type", f"{kind!r} is none of A to E.", code="invalid_tax_type"
+            f"items[{index}].tax_type", f"{kind!r} is none of A to E.", code="invalid_document"
         )
     if own and kind != own:
         warnings.append(f"items[{index}].tax_type: {kind} is sold; the item is of type {own}.")
@@ -99,7 +99,7 @@ def _type_of_rate(rate: Decimal | None, rates: Mapping[str, Decimal], index: int
         raise InvalidInput(
             f"items[{index}].tax_type",
             "is missing, and so is tax_rate: the item tells neither.",
-            code="missing_field",
+            code="invalid_document",
         )
     fitting = [kind for kind, percent in rates.items() if percent == rate]
     if len(fitting) == 1:
@@ -113,5 +113,5 @@ def _type_of_rate(rate: Decimal | None, rates: Mapping[str, Decimal], index: int
     raise InvalidInput(
         f"items[{index}].tax_type",
         f"must be given: {rate} percent may be {', '.join(fitting)}.",
-        code="missing_field",
+        code="invalid_document",
     )

@@ -53,7 +53,7 @@ def _paid(invoice: Invoice, sold: Sequence[Sold], *, includes_tax: bool) -> list
             raise InvalidInput(
                 f"items[{index}].discount_amount",
                 f"{paid.discount} is more than the line's {paid.supply}.",
-                code="negative_amount",
+                code="invalid_amount",
             )
         every.append(paid)
     return every

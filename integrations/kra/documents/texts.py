@@ -13,14 +13,16 @@ def code(value: object, field: str, limit: int) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise InvalidInput(field, f"must be text, not {type(value).__name__}.", code="invalid_text")
+        raise InvalidInput(
+            field, f"must be text, not {type(value).__name__}.", code="invalid_document"
+        )
     text = value.strip()
     if len(text) > limit:
         raise InvalidInput(
-            field, f"has {len(text)} characters; KRA takes {limit}.", code="text_too_long"
+            field, f"has {len(text)} characters; KRA takes {limit}.", code="invalid_document"
         )
     if not text.isprintable():
-        raise InvalidInput(field, "has control characters or line breaks.", code="invalid_text")
+        raise InvalidInput(field, "has control characters or line breaks.", code="invalid_document")
     _storable(text, field)
     return text
 
@@ -30,7 +32,9 @@ def words(value: object, field: str, limit: int, warnings: list[str]) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise InvalidInput(field, f"must be text, not {type(value).__name__}.", code="invalid_text")
+        raise InvalidInput(
+            field, f"must be text, not {type(value).__name__}.", code="invalid_document"
+        )
     text = " ".join(value.split())
     if not text.isprintable():
         text = "".join(letter for letter in text if letter.isprintable())
@@ -47,4 +51,4 @@ def _storable(text: str, field: str) -> None:
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise InvalidInput(field, "is not valid text.", code="invalid_text") from None
+        raise InvalidInput(field, "is not valid text.", code="invalid_document") from None

@@ -44,10 +44,10 @@ def stock_catalogue(
     items = payload.get("items")
     standard = [dict(zip(_NAMES, row, strict=True)) for row in STANDARD]
     entered = [_whole(each) for each in (standard if items is None else items)]
+    quantity = _quantity(payload.get("stock", 1_000_000))
     stamp = world.row_stamp()
     for body in entered:
         commit(world, "item", **where, stamp=stamp, body=dump(body).decode())
-    quantity = _quantity(payload.get("stock", 1_000_000))
     if quantity is not None:
         quantities = {body["itemCd"]: quantity for body in entered}
         commit(world, "stock", **where, quantities=quantities)

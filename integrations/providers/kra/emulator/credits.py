@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from decimal import Decimal
 
-from integrations.providers.kra.emulator.code_table import TABLE
 from integrations.providers.kra.emulator.fields import number
 from integrations.providers.kra.emulator.refusals import Refusal, malformed
 from integrations.providers.kra.emulator.units import Sale, Unit
@@ -23,7 +22,7 @@ def check_credit(visit: Visit) -> None:
         raise Refusal("910", "orgInvcNo does not exist")  # section 6.6 [1 live]
     if not body.get("rfdDt"):
         raise Refusal("910", "Missing RfdDt Date")  # section 6.6 [1 live]
-    if body.get("rfdRsnCd") not in TABLE["32"]:
+    if body.get("rfdRsnCd") not in visit.world.codes("32"):
         raise Refusal("910", "Invalid RfdRsnCd")  # section 6.6 [1 live]
     _check_customer(visit, original)
     if visit.world.settings.is_credit_limited:

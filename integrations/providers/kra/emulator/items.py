@@ -6,9 +6,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from integrations.providers.kra.emulator.code_table import ITEM_CLASSES, TABLE
+from integrations.providers.kra.emulator.code_table import ITEM_CLASSES
 from integrations.providers.kra.emulator.entries import commit
 from integrations.providers.kra.emulator.fields import REGISTRAR, check, fields, number
+from integrations.providers.kra.emulator.line_rules import check_codes
 from integrations.providers.kra.emulator.lists import last_request, newer
 from integrations.providers.kra.emulator.refusals import Refusal, malformed, not_in_table
 from integrations.providers.kra.emulator.visits import Found, Visit
@@ -32,9 +33,7 @@ def save_item(visit: Visit) -> None:
     """Enter an item. An existing one is updated, but not through the gateway."""
     body = visit.body
     check(body, ITEM)
-    for name, known in (("itemTyCd", TABLE["24"]), ("taxTyCd", TABLE["04"])):
-        if body[name] not in known:
-            raise not_in_table(f"<{name}>", body[name], known)
+    check_codes(visit.world, body, (("itemTyCd", "24"), ("taxTyCd", "04")))
     if not re.fullmatch("[A-Z]{2}", body["orgnNatCd"]):
         raise not_in_table("<orgnNatCd>", body["orgnNatCd"])
     if body["itemClsCd"] not in ITEM_CLASSES:

@@ -15,7 +15,13 @@ from integrations.providers.emulation import (
     Request,
     Surroundings,
 )
-from integrations.providers.kra.emulator import control, entries, envelopes, faults
+from integrations.providers.kra.emulator import (
+    control,
+    documents,
+    entries,
+    envelopes,
+    faults,
+)
 from integrations.providers.kra.emulator.desk import Desk
 from integrations.providers.kra.emulator.devices import initialise
 from integrations.providers.kra.emulator.gavaconnect import GavaDesk
@@ -107,8 +113,9 @@ class Kra:
             return self.world.summary() | {"gavaconnect": self.desk.book()}
 
     def show(self, name: str, query: Mapping[str, list[str]]) -> Answer | None:
-        """No documents of its own."""
-        return None
+        """`recent`: the last receipts and the switches, for the panel; `invoice`: one body."""
+        with self.world.lock:
+            return documents.show(self.world, name, query)
 
     def counters(self) -> dict[str, int]:
         """Figures of its own, beside the requests that the server counts."""
@@ -187,8 +194,11 @@ class Kra:
             self._note(request, route, call, "503", "offline too long", now)
             return envelopes.unavailable()
         if isinstance(result, Found):
-            code = "000" if result.rows else "001"
-            return envelopes.success(route.door, result.data, self.world.list_time(), code)
+            time_of_list = self.world.list_time()
+            if result.rows:
+                return envelopes.success(route.door, result.data, time_of_list)
+            data = result.data if self.world.settings.empty_form == "list" else None
+            return envelopes.success(route.door, data, time_of_list, "001")
         return envelopes.success(route.door, result, now)
 
     def _result(self, request: Request, route: Route, now: datetime) -> Any:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from integrations.providers.kra.emulator.amounts import check_stock_amounts
-from integrations.providers.kra.emulator.code_table import TABLE
 from integrations.providers.kra.emulator.entries import commit
 from integrations.providers.kra.emulator.fields import REGISTRAR, check, fields, number
 from integrations.providers.kra.emulator.items import require_items
-from integrations.providers.kra.emulator.line_rules import check_line_codes, check_lines
+from integrations.providers.kra.emulator.line_rules import (
+    check_codes,
+    check_line_codes,
+    check_lines,
+)
 from integrations.providers.kra.emulator.lists import last_request, newer
-from integrations.providers.kra.emulator.refusals import Refusal, malformed, missing, not_in_table
+from integrations.providers.kra.emulator.refusals import Refusal, malformed, missing
 from integrations.providers.kra.emulator.visits import Found, Visit
 
 HEADER = (
@@ -44,10 +47,8 @@ def save_stock_io(visit: Visit) -> None:
         raise Refusal("994")
     if given != expected:
         raise Refusal("910", f"Invalid sarNo sequence, expected: {expected} but found: {given:f}")
-    for name, cls in (("sarTyCd", "12"), ("regTyCd", "31")):
-        if body[name] not in TABLE[cls]:
-            raise not_in_table(f"<{name}>", body[name], TABLE[cls])
-    check_line_codes(body["itemList"])
+    check_codes(visit.world, body, (("sarTyCd", "12"), ("regTyCd", "31")))
+    check_line_codes(visit.world, body["itemList"])
     if number(body, "totAmt") == 0:
         raise malformed("totAmt", "is 0")  # the gateway rejects 0
     require_items(visit, [line["itemCd"] for line in body["itemList"]])

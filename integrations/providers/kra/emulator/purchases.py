@@ -9,9 +9,13 @@ from integrations.providers.kra.emulator.code_table import ITEM_CLASSES, TABLE
 from integrations.providers.kra.emulator.entries import commit
 from integrations.providers.kra.emulator.fields import REGISTRAR, check, fields
 from integrations.providers.kra.emulator.items import require_items
-from integrations.providers.kra.emulator.line_rules import check_line_codes, check_lines
+from integrations.providers.kra.emulator.line_rules import (
+    check_codes,
+    check_line_codes,
+    check_lines,
+)
 from integrations.providers.kra.emulator.movements import feed, require_place
-from integrations.providers.kra.emulator.refusals import Refusal, not_in_table
+from integrations.providers.kra.emulator.refusals import Refusal, missing, not_in_table
 from integrations.providers.kra.emulator.sale_fields import LINE as SALE_LINE
 from integrations.providers.kra.emulator.sale_fields import TAX_FIELDS
 from integrations.providers.kra.emulator.visits import Found, Visit
@@ -34,7 +38,7 @@ LINE = (
 )
 IMPORT = fields(
     """
-    taskCd C50 M; dclDe D8 M; itemSeq N10 M; hsCd C17 M; itemClsCd C10 M; itemCd C20 M;
+    taskCd C50 M; dclDe D8 M; itemSeq N10 M; hsCd C17 M; itemClsCd C10; itemCd C20;
     imptItemSttsCd C5 M; remark C400; modrId C20 M; modrNm C60 M
     """
 )
@@ -59,10 +63,8 @@ def save_purchase(visit: Visit) -> None:
         raise Refusal("994")
     if given != expected:
         raise Refusal("910", f"Invalid invcNo sequence, expected: {expected} but found: {given}")
-    for name, cls in _TABLES:
-        if body[name] not in TABLE[cls]:
-            raise not_in_table(f"<{name}>", body[name], TABLE[cls])
-    check_line_codes(body["itemList"])
+    check_codes(visit.world, body, _TABLES)
+    check_line_codes(visit.world, body["itemList"])
     if visit.is_gateway or body["regTyCd"] == "A":
         _check_known(visit)
     if _identity(body) in map(_identity, unit.purchases.values()) and body.get("spplrInvcNo"):
@@ -84,12 +86,16 @@ def update_import(visit: Visit) -> None:
     check(body, IMPORT)
     if body["imptItemSttsCd"] not in TABLE["26"]:
         raise not_in_table("<imptItemSttsCd>", body["imptItemSttsCd"], TABLE["26"])
-    if body["itemClsCd"] not in ITEM_CLASSES:
+    is_approved = body["imptItemSttsCd"] == _APPROVED
+    for name in ("itemClsCd", "itemCd") if is_approved else ():
+        if not body.get(name):
+            raise missing(name)
+    if body.get("itemClsCd") and body["itemClsCd"] not in ITEM_CLASSES:
         raise not_in_table("<itemClsCd>", body["itemClsCd"])
     told = visit.unit.feeds.get("imports", [])
     if not any(_import_key(each) == _import_key(body) for each in told):
         raise Refusal("910", "The imported item does not exist")
-    if body["imptItemSttsCd"] == _APPROVED:
+    if is_approved:
         require_items(visit, [body["itemCd"]])
     commit(visit.world, "import", **visit.where, stamp=visit.row_stamp(), body=visit.text)
 
@@ -101,8 +107,9 @@ def _check_known(visit: Visit) -> None:
 
 
 def _identity(body: Any) -> tuple[Any, ...]:
-    names = ("spplrTin", "spplrBhfId", "spplrInvcNo", "rcptTyCd")
-    return tuple(body.get(name) for name in names)
+    # What the supplier sold (S) was purchased (P): classes 37 and 38.
+    is_credit = body.get("rcptTyCd") == "R"
+    return (*(body.get(name) for name in ("spplrTin", "spplrBhfId", "spplrInvcNo")), is_credit)
 
 
 def _import_key(body: Any) -> tuple[Any, ...]:

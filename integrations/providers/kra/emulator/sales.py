@@ -7,17 +7,19 @@ from datetime import datetime
 from typing import Any
 
 from integrations.providers.kra.emulator.amounts import check_amounts
-from integrations.providers.kra.emulator.code_table import TABLE
 from integrations.providers.kra.emulator.credits import check_credit
 from integrations.providers.kra.emulator.entries import commit
 from integrations.providers.kra.emulator.fields import check, number
-from integrations.providers.kra.emulator.line_rules import check_line_codes, check_lines
+from integrations.providers.kra.emulator.line_rules import (
+    check_codes,
+    check_line_codes,
+    check_lines,
+)
 from integrations.providers.kra.emulator.refusals import (
     Refusal,
     Unreachable,
     malformed,
     missing,
-    not_in_table,
 )
 from integrations.providers.kra.emulator.routes import VSCU
 from integrations.providers.kra.emulator.sale_fields import HEADER, LINE, RECEIPT
@@ -36,7 +38,8 @@ def save_sale(visit: Visit) -> dict[str, Any]:
         raise Unreachable
     _check_fields(visit.body)
     _check_number(visit)
-    _check_codes(visit.body)
+    check_codes(visit.world, visit.body, _HEADER_TABLES)
+    check_line_codes(visit.world, visit.body["itemList"])
     if visit.door == VSCU:
         _check_vscu(visit.body)
     check_stocked(visit, visit.body["itemList"])
@@ -99,14 +102,6 @@ def _check_number(visit: Visit) -> None:
         raise Refusal(code, gateway=told if settings.gateway_duplicate == "sequence" else "")
     if given != expected:
         raise Refusal(settings.gap_code, told)
-
-
-def _check_codes(body: Mapping[str, Any]) -> None:
-    for name, cls in _HEADER_TABLES:
-        value = body.get(name)
-        if value is not None and value not in TABLE[cls]:
-            raise not_in_table(f"<{name}>", value, TABLE[cls])
-    check_line_codes(body["itemList"])
 
 
 def _check_vscu(body: Mapping[str, Any]) -> None:

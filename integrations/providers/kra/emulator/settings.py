@@ -16,6 +16,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "unapproved_code": ("905", "903", "901"),
     "gateway_duplicate": ("sequence", "code"),
     "expires_form": ("text", "number"),
+    "empty_form": ("list", "null"),
 }
 
 
@@ -39,6 +40,8 @@ class Settings:
     vscu_lookup_path: str = ""  # section 5: unknown; a path opens one
     offline_hours: float = 24.0  # section 9 [2]
     expires_form: str = "text"  # section 3 [3+]
+    # Section 2.1: what is in `data` where nothing was found: the empty list, or null.
+    empty_form: str = "list"
     latency: float = 0.0  # real seconds before every answer
 
     def rate(self, tax_type: str) -> Decimal:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from integrations.providers.emulation import Surroundings
+from integrations.providers.kra.emulator.code_table import TABLE
 from integrations.providers.kra.emulator.oauth import TokenOffice
 from integrations.providers.kra.emulator.settings import Settings
 from integrations.providers.kra.emulator.units import Taxpayer, Unit
@@ -57,6 +58,11 @@ class World:
         self.taxpayer(tin)
         name = "HEAD OFFICE" if bhf_id == "00" else f"BRANCH {bhf_id}"
         return self.units.setdefault((tin, bhf_id), Unit(tin, bhf_id, name))
+
+    def codes(self, cls: str) -> frozenset[str]:
+        """The codes of a class, with those that the control API added."""
+        added = {each["code"] for each in self.extra_codes if each["cls"] == cls}
+        return TABLE[cls] | added
 
     def row_stamp(self) -> str:
         """When a row appears: later than every list that was told without it."""

@@ -99,9 +99,17 @@ def line_amounts(
         return (_amounts(profile, parts[0], tax),)
     taxes = [_tax_of(profile, part, rate) for part in parts]
     if profile == ALL_NET:
-        # The buyer pays net and tax: the cent that rounding by part may leave belongs to one.
-        taxes[-1] += tax - sum(taxes)
+        # The buyer pays net and tax: a cent that rounding by part leaves over goes to one of them.
+        taxes = _adding_up(taxes, tax)
     return tuple(_amounts(profile, part, each) for part, each in zip(parts, taxes, strict=True))
+
+
+def _adding_up(taxes: list[Decimal], tax: Decimal) -> list[Decimal]:
+    """The taxes of the parts, changed by a cent each from the last one on until they add up."""
+    for index in reversed(range(len(taxes))):
+        missing = tax - sum(taxes)
+        taxes[index] += max(-CENT, min(CENT, missing))
+    return taxes
 
 
 def _as_wanted(

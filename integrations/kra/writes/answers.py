@@ -1,0 +1,139 @@
+"""What a no of KRA means for a report, and what is done about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.db import transaction
+
+from integrations.exceptions import IntegrationError
+from integrations.kra.writes.bodies import COUNTERS
+from integrations.kra.writes.effects import renumber_item
+from integrations.kra.writes.outcomes import (
+    advance_counter,
+    is_doubtful,
+    puzzle,
+    reject,
+    take,
+    take_back,
+)
+from integrations.kra.writes.states import move
+from integrations.models import KRABranch, KRAWrite, WriteKind
+from integrations.models import WriteState as S
+from integrations.providers.kra.codes import Kind, Meaning
+
+# Seconds before a device, or credentials, that KRA refused are tried again.
+DEVICE_PAUSE = 300.0
+BUSY_PAUSE = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """KRA's no: what it means, its own words, and the sentence for people."""
+
+    meaning: Meaning
+    text: str
+    sentence: str
+
+
+def settle_answer(write: KRAWrite, told: Settled) -> None:
+    """Do what the answer asks for; nothing is raised."""
+    kind = told.meaning.kind
+    if kind is Kind.DUPLICATE:
+        _duplicate(write, told)
+    elif kind is Kind.SEQUENCE:
+        _out_of_sequence(write, told)
+    elif kind in (Kind.DEVICE, Kind.BUSY, Kind.UNKNOWN):
+        pause = DEVICE_PAUSE if kind is Kind.DEVICE else BUSY_PAUSE
+        error = IntegrationError(told.sentence, code=told.meaning.code or "refused")
+        take_back(write, error, pause=pause)
+    else:
+        _refused(write, told)
+
+
+def _refused(write: KRAWrite, told: Settled) -> None:
+    """What KRA refuses now it will have refused before; where an answer was lost, say so."""
+    look = ""
+    if write.kind in COUNTERS and is_doubtful(write):
+        look = f"An answer was lost before KRA refused it: look whether KRA has {write.number}."
+    reject(write, told.sentence, code=told.meaning.code, text=told.text, attention=look)
+
+
+def _duplicate(write: KRAWrite, told: Settled) -> None:
+    """KRA has it: by the try whose answer was lost, or because the number is another's."""
+    code, is_numbered, is_doubted = told.meaning.code, write.kind in COUNTERS, is_doubtful(write)
+    if not told.meaning.is_certain:
+        # 899 of the VSCU has other causes too.
+        if is_numbered and is_doubted:
+            puzzle(write, told.sentence, code=code)
+        else:
+            _refused(write, told)
+    elif not is_numbered or is_doubted:
+        take(write, code=code, text=told.text)
+    else:
+        _skip_to(write, (write.number or 0) + 1, told)
+
+
+def _out_of_sequence(write: KRAWrite, told: Settled) -> None:
+    expected = told.meaning.expected
+    if write.kind == WriteKind.ITEM:
+        _item_out_of_sequence(write, told)
+    elif write.kind not in COUNTERS or expected is None or write.number is None:
+        _refused(write, told)
+    elif not is_doubtful(write):
+        _skip_to(write, expected, told)
+    elif expected == write.number + 1:
+        # It waits for the next one, so this one has arrived.
+        take(write, code=told.meaning.code, text=told.text)
+    else:
+        puzzle(
+            write,
+            f"KRA expects number {expected}, while it is unknown whether it has {write.number}.",
+            code=told.meaning.code,
+        )
+
+
+def _skip_to(write: KRAWrite, expected: int, told: Settled) -> None:
+    """Go on where KRA's own count is: the device was used from elsewhere before."""
+    counter = COUNTERS[write.kind]
+    if expected < 1 or expected == write.number:
+        _refused(write, told)
+        return
+    with transaction.atomic():
+        if expected > (write.number or 0):
+            advance_counter(write.branch, counter, expected - 1)
+        else:
+            KRABranch.objects.filter(pk=write.branch_id).update(**{counter: expected - 1})
+        changes = {
+            "number": None,
+            "body": None,
+            "times_sent": 0,
+            "message": f"KRA expects number {expected}; it was renumbered.",
+            "result_code": told.meaning.code[:40],
+        }
+        move(write, S.QUEUED, changes=changes)
+
+
+def _item_out_of_sequence(write: KRAWrite, told: Settled) -> None:
+    """The running number of a new item is counted for the PIN, in all its branches."""
+    expected = told.meaning.expected
+    running = write.document.get("running_number")
+    if is_doubtful(write) and running and expected == running + 1:
+        take(write, code=told.meaning.code, text=told.text)
+        return
+    if expected is None or not write.document.get("is_new") or expected == running:
+        _refused(write, told)
+        return
+    with transaction.atomic():
+        document = renumber_item(write, expected)
+        if document is None:
+            _refused(write, told)
+            return
+        changes = {
+            "document": document,
+            "body": None,
+            "times_sent": 0,
+            "message": f"The item's code is {document['item_code']} now, as KRA expects it.",
+            "result_code": told.meaning.code[:40],
+        }
+        move(write, S.QUEUED, changes=changes)

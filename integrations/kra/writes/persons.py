@@ -1,0 +1,70 @@
+"""What people do about reports: send a rejected one again, say what became of one in doubt."""
+
+from __future__ import annotations
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from integrations.exceptions import InvalidInput
+from integrations.kra.writes.outcomes import reject, take
+from integrations.kra.writes.states import QUEUE
+from integrations.kra.writes.store import latest_of, requeue
+from integrations.models import AuditEntry, KRAWrite, WriteKind, WriteState
+from integrations.work import ring, schedule
+
+DECIDED = frozenset({WriteKind.PURCHASE, WriteKind.IMPORT})
+SETTLED_TAKEN = "Somebody found it at KRA."
+SETTLED_NOT = "Somebody found that KRA does not have it."
+
+
+def resend(writes: QuerySet[KRAWrite]) -> int:
+    """Send the rejected ones again, and those in doubt at once; how many were.
+
+    What waits or is done is left alone, and so is what a later report replaced. Rejected
+    purchases and imports are open for a new decision instead.
+    """
+    count = 0
+    for write in writes.order_by("pk"):
+        if write.state == WriteState.IN_DOUBT:
+            done = bool(schedule(write))
+        else:
+            done = _may_go_again(write) and requeue(write)
+        if done:
+            AuditEntry.objects.record("kra_report_resent", target=write, business=write.business)
+        count += done
+    if count:
+        ring(QUEUE)
+    return count
+
+
+def _may_go_again(write: KRAWrite) -> bool:
+    if write.state != WriteState.REJECTED or write.kind in DECIDED:
+        return False
+    subject, _, number = write.key.rpartition("#")
+    if not subject or not number.isdecimal():
+        return True
+    latest = latest_of(write.branch, WriteKind(write.kind), subject)
+    return latest is None or latest.pk == write.pk
+
+
+def settle(write: KRAWrite, *, taken: bool) -> KRAWrite:
+    """Say what became of a report in doubt, by a look into KRA's own book.
+
+    Taken: it is done, and its number is used. Not taken: it is rejected, and its number goes to
+    the next one. Raises InvalidInput for one that is not in doubt.
+    """
+    with transaction.atomic():
+        locked = KRAWrite.objects.select_for_update(of=("self",)).get(pk=write.pk)
+        if locked.state != WriteState.IN_DOUBT:
+            raise InvalidInput("report", "is not in doubt.", code="not_in_doubt")
+        if taken:
+            take(locked, code="settled", text=SETTLED_TAKEN)
+        else:
+            reject(locked, SETTLED_NOT, code="settled")
+        AuditEntry.objects.record(
+            "kra_report_settled",
+            target=locked,
+            business=locked.business,
+            detail="taken" if taken else "not taken",
+        )
+    return locked

@@ -1,0 +1,200 @@
+"""Items are checked, get the next code, and are reported once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.db import transaction
+
+from integrations.kra.service import KRAService
+from integrations.kra.writes import resend
+from integrations.models import KRAItem, KRAWrite, WriteState
+from tests.kra.writes.deeds import SOAP, SUGAR, refused, send_all, send_later, states, told
+from tests.sandbox.driver import SandboxDriver
+
+
+def known_to_kra(sandbox: SandboxDriver) -> list[str]:
+    items: list[str] = sandbox.kra_book()["items"]["P051234567X"]
+    return items
+
+
+@pytest.mark.parametrize("kra", ["oscu_direct", "oscu_gateway", "vscu"], indirect=True)
+def test_a_new_item_gets_the_next_code_and_reaches_kra(
+    service: KRAService, sandbox: SandboxDriver
+) -> None:
+    data = told(service.save_item(SOAP))
+    assert data["item"]["item_code"] == "KE2CTNO0000007"
+    assert data["report"]["state"] == "queued"
+    assert not data["item"]["is_registered"]
+
+    send_all()
+
+    assert "KE2CTNO0000007" in known_to_kra(sandbox)
+    assert KRAItem.objects.get(reference="SOAP").is_registered
+    write = KRAWrite.objects.get()
+    assert (write.state, write.times_sent) == ("done", 1)
+    assert None not in [write.body[name] for name in ("regrId", "regrNm", "modrId", "modrNm")]
+
+
+def test_the_same_again_is_no_second_report(service: KRAService, sandbox: SandboxDriver) -> None:
+    first = told(service.save_item(SOAP))
+    again = told(service.save_item(SOAP))
+    assert again["report"]["id"] == first["report"]["id"]
+    assert again["item"]["item_code"] == first["item"]["item_code"]
+    send_all()
+    assert sandbox.kra_counters()["save_item"] == 1
+
+
+def test_a_change_is_reported_and_a_change_back_too(
+    service: KRAService, sandbox: SandboxDriver
+) -> None:
+    told(service.save_item(SOAP))
+    send_all()
+    told(service.save_item({"reference": "SOAP", "price": "120.50"}))
+    told(service.save_item({"reference": "SOAP", "price": "116"}))
+    send_all()
+    assert [state for _, state, _ in states()] == ["done"] * 3
+    assert sandbox.kra_counters()["save_item"] == 3
+
+
+def test_what_is_in_the_code_does_not_change(service: KRAService) -> None:
+    told(service.save_item(SOAP))
+    answer = service.save_item({"reference": "SOAP", "packaging_unit": "NT"})
+    assert refused(answer)[0] == "packaging_unit"
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("name", ""),
+        ("name", "x" * 201),
+        ("class_code", "1234567890"),
+        ("class_code", None),
+        ("packaging_unit", "U"),
+        ("quantity_unit", "ZZ"),
+        ("tax_type", "F"),
+        ("type_code", "4"),
+        ("origin", "XX"),
+        ("price", "-1"),
+        ("price", "1.005"),
+        ("price", 1.5),
+        ("is_used", "yes"),
+        ("barcode", "1" * 21),
+    ],
+)
+def test_bad_input_names_the_field_and_stores_nothing(
+    service: KRAService, field: str, value: Any
+) -> None:
+    before = KRAItem.objects.count()
+    assert refused(service.save_item({**SOAP, field: value}))[0] == field
+    assert KRAItem.objects.count() == before
+    assert not KRAWrite.objects.exists()
+
+
+def test_a_misspelt_name_is_refused(service: KRAService) -> None:
+    assert refused(service.save_item({**SOAP, "prise": "10"}))[0] == "prise"
+
+
+def test_lists_that_were_never_read_are_asked_for(kra: Any) -> None:
+    field, code = refused(KRAService().save_item(SOAP))
+    assert code == "lists_not_read"
+    assert field in {"origin", "packaging_unit", "class_code", "quantity_unit"}
+
+
+@pytest.mark.parametrize("kra", ["oscu_gateway"], indirect=True)
+def test_the_gateway_wants_units_of_two_letters(service: KRAService) -> None:
+    assert refused(service.save_item({**SOAP, "quantity_unit": "GRM"}))[0] == "quantity_unit"
+    data = told(service.save_item({**SOAP, "quantity_unit": "U"}))
+    assert data["item"]["item_code"] == "KE2CTXU0000007"
+    send_all()
+    assert KRAItem.objects.get(reference="SOAP").is_registered
+
+
+@pytest.mark.parametrize("kra", ["oscu_gateway"], indirect=True)
+def test_the_running_number_that_kra_expects_is_taken(
+    service: KRAService, sandbox: SandboxDriver
+) -> None:
+    # Somebody registers an item of this PIN from elsewhere.
+    sandbox.kra("catalogue", items=[{"itemCd": "KE2CTNO0000007"}])
+    told(service.save_item(SOAP))
+    told(service.stock_in([{"item": "SOAP", "quantity": 4}]))
+    send_all()
+    item = KRAItem.objects.get(reference="SOAP")
+    assert (item.item_code, item.running_number) == ("KE2CTNO0000008", 8)
+    assert item.is_registered
+    assert [state for _, state, _ in states()] == ["done", "done", "done"]
+    assert item.stock == 4
+
+
+def test_a_rejected_item_says_why_and_goes_again(
+    service: KRAService, sandbox: SandboxDriver
+) -> None:
+    sandbox.kra_fault("result_code", operation="save_item", code="910", message="itemNm is bad")
+    told(service.save_item(SOAP))
+    send_all()
+    write = KRAWrite.objects.get()
+    assert write.state == WriteState.REJECTED
+    assert "itemNm is bad" in write.message
+    assert not KRAItem.objects.get(reference="SOAP").is_registered
+    assert resend(KRAWrite.objects.all()) == 1
+    send_all()
+    assert KRAWrite.objects.get().state == WriteState.DONE
+
+
+@pytest.mark.parametrize("kind", ["lose_answer", "drop", "html"])
+def test_a_lost_answer_is_settled_by_the_same_again(
+    service: KRAService, sandbox: SandboxDriver, kind: str
+) -> None:
+    sandbox.kra_fault(kind, operation="save_item")
+    told(service.save_item(SOAP))
+    send_all()
+    write = KRAWrite.objects.get()
+    assert write.state == WriteState.IN_DOUBT
+    body = write.body
+    send_later()
+    write.refresh_from_db()
+    assert (write.state, write.times_sent, write.body) == ("done", 2, body)
+
+
+@pytest.mark.parametrize("kra", ["oscu_gateway"], indirect=True)
+def test_the_gateway_s_sequence_error_settles_a_lost_answer(
+    service: KRAService, sandbox: SandboxDriver
+) -> None:
+    sandbox.kra_fault("lose_answer", operation="save_item")
+    told(service.save_item(SOAP))
+    send_all()
+    send_later()
+    assert KRAWrite.objects.get().state == WriteState.DONE
+    assert KRAItem.objects.get(reference="SOAP").item_code == "KE2CTNO0000007"
+
+
+def test_what_is_rolled_back_was_never_said(service: KRAService) -> None:
+    with pytest.raises(RuntimeError), transaction.atomic():
+        told(service.save_item(SOAP))
+        raise RuntimeError
+    assert not KRAWrite.objects.exists()
+    assert not KRAItem.objects.filter(reference="SOAP").exists()
+
+
+def test_an_excluded_item_is_not_reported(service: KRAService) -> None:
+    told(service.save_item(SOAP))
+    assert told(service.exclude_item("SOAP"))["is_excluded"]
+    assert refused(service.save_item({"reference": "SOAP", "price": "5"}))[0] == "item"
+    assert not told(service.exclude_item("SOAP", False))["is_excluded"]
+
+
+def test_items_and_classes_are_found(service: KRAService) -> None:
+    assert [row["item_code"] for row in told(service.items("sugar"))] == [SUGAR]
+    assert told(service.item_classes("50596"))[0]["code"] == "5059690800"
+    assert [row["code"] for row in told(service.codes("04"))] == ["A", "B", "C", "D", "E"]
+
+
+def test_compositions(service: KRAService, sandbox: SandboxDriver) -> None:
+    told(service.save_item(SOAP))
+    told(service.save_composition("SOAP", SUGAR, "0.125"))
+    assert refused(service.save_composition("SOAP", "SOAP", 1))[0] == "component"
+    assert refused(service.save_composition("SOAP", SUGAR, "0.0001"))[0] == "quantity"
+    assert refused(service.save_composition("SOAP", "NONE", 1)) == ("component", "unknown_item")
+    send_all()
+    assert [state for _, state, _ in states()] == ["done", "done"]
