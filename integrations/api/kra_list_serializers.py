@@ -113,7 +113,7 @@ class KRACursorSerializer(serializers.ModelSerializer[KRACursor]):
     class Meta:
         model = KRACursor
         fields = [
-            "list_name", "environment", "tin", "bhf_id", "last_request", "synced_at", "tried_at",
+            "list_name", "business", "environment", "tin", "bhf_id", "last_request", "synced_at", "tried_at",
             "count", "message",
         ]  # fmt: skip
         read_only_fields = fields
