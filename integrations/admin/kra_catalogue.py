@@ -18,9 +18,8 @@ from integrations.admin.read_only import ReadOnlyAdmin
 from integrations.exceptions import IntegrationError
 from integrations.kra.config import branch_of, tax_config
 from integrations.kra.lists import FEEDS, sync_lists
-from integrations.kra.writes.items import register_item
+from integrations.kra.writes.items import register_item, set_excluded
 from integrations.models import (
-    AuditEntry,
     KRABranch,
     KRACode,
     KRACursor,
@@ -88,13 +87,8 @@ class KRAItemAdmin(ReadOnlyAdmin):
 
     def _exclude(self, request: HttpRequest, queryset: QuerySet[Any], *, excluded: bool) -> None:
         chosen = list(queryset.exclude(is_excluded=excluded))
-        KRAItem.objects.filter(pk__in=[item.pk for item in chosen]).update(is_excluded=excluded)
         for item in chosen:
-            AuditEntry.objects.record(
-                "kra_item_excluded" if excluded else "kra_item_included",
-                target=item,
-                business=item.business,
-            )
+            set_excluded(item, excluded=excluded)
         word = "excluded" if excluded else "taken in again"
         messages.success(request, f"{len(chosen)} items are {word}.")
 

@@ -179,7 +179,7 @@ class KRAPurchaseAdmin(_DecisionAdmin):
         return [
             (
                 str(place),
-                f"{line.get('itemNm') or 'Line'} × {line.get('qty')}"[:120],
+                f"{line.get('itemNm') or 'Line'} ({line.get('qty')})"[:120],
                 str(line.get("itemCd") or ""),
             )
             for place, line in enumerate(row.data.get("itemList") or [], start=1)

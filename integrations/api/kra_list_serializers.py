@@ -113,8 +113,8 @@ class KRACursorSerializer(serializers.ModelSerializer[KRACursor]):
     class Meta:
         model = KRACursor
         fields = [
-            "list_name", "business", "environment", "tin", "bhf_id", "last_request", "synced_at", "tried_at",
-            "count", "message",
+            "list_name", "business", "environment", "tin", "bhf_id", "last_request", "synced_at",
+            "tried_at", "count", "message",
         ]  # fmt: skip
         read_only_fields = fields
 

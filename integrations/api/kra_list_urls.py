@@ -7,7 +7,7 @@ from django.urls import URLPattern, path
 from integrations.api import kra_list_views as lists
 from integrations.api import kra_stock_views as stock
 
-_PURCHASE, _IMPORT = "kra/purchases/<str:row_id>/", "kra/imports/<str:row_id>/"
+_PURCHASE, _IMPORT = "kra/purchases/<str:purchase_id>/", "kra/imports/<str:import_id>/"
 _REPORT = "kra/reports/<str:report_id>/"
 
 

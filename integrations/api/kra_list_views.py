@@ -155,8 +155,8 @@ class ItemExcludeView(PagedView):
         """The item afterwards."""
         excluded = _body(shapes.ExcludeSerializer, request)["excluded"]
         item = self.find_row(item_id)
-        KRAItem.objects.filter(pk=item.pk).update(is_excluded=excluded)
-        item.refresh_from_db()
+        if item.is_excluded != excluded:
+            items.set_excluded(item, excluded=excluded)
         return Response(shapes.KRAItemSerializer(item).data)
 
 

@@ -28,7 +28,8 @@ from integrations.providers.kra.payloads.stock import IN
 
 _GONE = {404: ErrorSerializer}
 _STORED: dict[Any, Any] = {409: ErrorSerializer, 503: ErrorSerializer, **BODY_REFUSALS}
-_ID = OpenApiParameter("row_id", int, OpenApiParameter.PATH)
+_PURCHASE_ID = OpenApiParameter("purchase_id", int, OpenApiParameter.PATH)
+_IMPORT_ID = OpenApiParameter("import_id", int, OpenApiParameter.PATH)
 
 
 class StockListView(base.PagedView):
@@ -195,14 +196,14 @@ class PurchaseAcceptView(_DecisionView):
         operation_id="kra_purchase_accept",
         summary="Accept a supplier's invoice, and report that to KRA",
         request=shapes.AcceptPurchaseSerializer,
-        parameters=[_ID, HEADER_PARAMETER],
+        parameters=[_PURCHASE_ID, HEADER_PARAMETER],
         responses={200: OpenApiTypes.OBJECT, **_GONE, **_STORED},
         tags=base.TAGS,
     )
-    def post(self, request: Request, row_id: str) -> Response:
+    def post(self, request: Request, purchase_id: str) -> Response:
         """The purchase afterwards."""
         act = decisions.accept_purchase
-        return self.decide(request, row_id, act, shapes.KRAPurchaseSerializer)
+        return self.decide(request, purchase_id, act, shapes.KRAPurchaseSerializer)
 
 
 class PurchaseRejectView(_DecisionView):
@@ -217,14 +218,14 @@ class PurchaseRejectView(_DecisionView):
         operation_id="kra_purchase_reject",
         summary="Reject a supplier's invoice, and report that to KRA",
         request=shapes.RejectSerializer,
-        parameters=[_ID, HEADER_PARAMETER],
+        parameters=[_PURCHASE_ID, HEADER_PARAMETER],
         responses={200: OpenApiTypes.OBJECT, **_GONE, **_STORED},
         tags=base.TAGS,
     )
-    def post(self, request: Request, row_id: str) -> Response:
+    def post(self, request: Request, purchase_id: str) -> Response:
         """The purchase afterwards."""
         act = decisions.reject_purchase
-        return self.decide(request, row_id, act, shapes.KRAPurchaseSerializer)
+        return self.decide(request, purchase_id, act, shapes.KRAPurchaseSerializer)
 
 
 class ImportAcceptView(_DecisionView):
@@ -239,13 +240,13 @@ class ImportAcceptView(_DecisionView):
         operation_id="kra_import_accept",
         summary="Match an imported item with one of ours, and report that to KRA",
         request=shapes.AcceptImportSerializer,
-        parameters=[_ID, HEADER_PARAMETER],
+        parameters=[_IMPORT_ID, HEADER_PARAMETER],
         responses={200: OpenApiTypes.OBJECT, **_GONE, **_STORED},
         tags=base.TAGS,
     )
-    def post(self, request: Request, row_id: str) -> Response:
+    def post(self, request: Request, import_id: str) -> Response:
         """The import afterwards."""
-        return self.decide(request, row_id, decisions.accept_import, shapes.KRAImportSerializer)
+        return self.decide(request, import_id, decisions.accept_import, shapes.KRAImportSerializer)
 
 
 class ImportRejectView(_DecisionView):
@@ -260,13 +261,13 @@ class ImportRejectView(_DecisionView):
         operation_id="kra_import_reject",
         summary="Say that an imported item is not ours, and report that to KRA",
         request=shapes.RejectImportSerializer,
-        parameters=[_ID, HEADER_PARAMETER],
+        parameters=[_IMPORT_ID, HEADER_PARAMETER],
         responses={200: OpenApiTypes.OBJECT, **_GONE, **_STORED},
         tags=base.TAGS,
     )
-    def post(self, request: Request, row_id: str) -> Response:
+    def post(self, request: Request, import_id: str) -> Response:
         """The import afterwards."""
-        return self.decide(request, row_id, decisions.reject_import, shapes.KRAImportSerializer)
+        return self.decide(request, import_id, decisions.reject_import, shapes.KRAImportSerializer)
 
 
 class ReportListView(base.PagedView):
