@@ -365,6 +365,9 @@ SPECTACULAR_SETTINGS = {
         "KRAInvoiceStateEnum": "integrations.models.InvoiceState",
         "KRAInvoiceKindEnum": "integrations.models.InvoiceKind",
         "KRADeviceStateEnum": "integrations.models.DeviceState",
+        "KRAFilingStateEnum": "integrations.models.FilingState",
+        "KRAFilingKindEnum": "integrations.models.FilingKind",
+        "KRACertificateTypeEnum": "integrations.models.CertificateType",
     },
 }
 

@@ -10,11 +10,13 @@ from django.http import Http404
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
+from rest_framework.throttling import BaseThrottle
 
 from integrations.access import request_scope
 from integrations.api.hub_view import HubView
 from integrations.api.payment_filters import PaymentPages
 from integrations.api.rights import Right
+from integrations.api.throttles import CostlyThrottle
 from integrations.kra.outbox.states import WAITING
 from integrations.models import (
     Environment,
@@ -42,6 +44,13 @@ BRANCH_ID = OpenApiParameter("branch_id", int, OpenApiParameter.PATH)
 
 class KRAView(HubView):
     """Rows of the caller's businesses; others don't exist here."""
+
+    def get_throttles(self) -> list[BaseThrottle]:
+        """Reading costs nobody else anything."""
+        found = super().get_throttles()
+        if self.request.method == "POST":
+            return found
+        return [each for each in found if not isinstance(each, CostlyThrottle)]
 
     def get_queryset(self) -> QuerySet[Any]:
         """The documents."""

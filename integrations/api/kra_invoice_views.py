@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from typing import Any
 
-from django.db import connection
 from django.http import HttpResponse
 from django.utils import timezone
 from django_filters.rest_framework import DjangoFilterBackend
@@ -40,6 +38,7 @@ from integrations.exceptions import InvalidInput
 from integrations.kra import receipts
 from integrations.kra.outbox.states import WAITING
 from integrations.kra.outbox.submit import submit
+from integrations.kra.outbox.waiting import wait_for_signature
 from integrations.models import KRAInvoice
 from integrations.providers.kra.client.wire import NAIROBI
 
@@ -272,7 +271,8 @@ def hand_in(
     # A repeated answer is of then; the caller may have lost the business since.
     require_business(request, str(told["business"]))
     if seconds and str(told["state"]) in WAITING:
-        answer.data.update(_describe(view, _await(view, str(told["invoice_id"]), seconds)))
+        invoice = view.find_invoice(str(told["invoice_id"]))
+        answer.data.update(_describe(view, wait_for_signature(invoice, seconds)))
     return answer
 
 
@@ -284,20 +284,6 @@ def _describe(view: KRAView, invoice: KRAInvoice) -> dict[str, Any]:
         "warnings": list(shown.document.get("warnings", [])),
         "invoice": view.get_serializer(shown).data,
     }
-
-
-def _await(view: KRAView, invoice_id: str, seconds: float) -> KRAInvoice:
-    """The document when KRA has answered, or as it stands when the time is over."""
-    until = time.monotonic() + seconds
-    pause = 0.05
-    while True:
-        invoice = view.find_invoice(invoice_id)
-        if invoice.state not in WAITING or time.monotonic() >= until:
-            return invoice
-        # The worker needs the connection more than one who waits.
-        connection.close_if_unusable_or_obsolete()
-        time.sleep(min(pause, max(0.0, until - time.monotonic())))
-        pause = min(pause * 2, 0.5)
 
 
 def wait_of(request: Request) -> float:

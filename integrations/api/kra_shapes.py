@@ -144,8 +144,11 @@ class VerifiedSerializer(serializers.Serializer[dict[str, Any]]):
     success = serializers.BooleanField()
     message = serializers.CharField()
     counts = serializers.DictField(
-        child=serializers.IntegerField(), help_text="How many documents, by what was done."
+        child=serializers.IntegerField(),
+        help_text="How many documents: `asked` are looked up or sent soon, `queued` were rejected "
+        "and go again, `left` need nothing or are being worked on, `refused` can't go again.",
     )
+    refused = serializers.ListField(child=serializers.CharField(), help_text="Why, one by one.")
 
 
 class KRABranchSerializer(serializers.ModelSerializer[KRABranch]):

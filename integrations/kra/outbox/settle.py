@@ -193,4 +193,3 @@ def _check_credit(invoice: KRAInvoice, original: KRAInvoice) -> None:
                 f"is more than {original.trader_number} has left to credit.",
                 code="over_credit",
             )
-

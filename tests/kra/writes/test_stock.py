@@ -214,9 +214,7 @@ def test_a_worker_that_died_before_the_answer_leaves_it_in_doubt(
     assert KRAItem.objects.get(item_code=SUGAR).stock == 10
 
 
-def test_a_person_settles_what_stays_in_doubt(
-    service: KRAService, sandbox: SandboxDriver
-) -> None:
+def test_a_person_settles_what_stays_in_doubt(service: KRAService, sandbox: SandboxDriver) -> None:
     sandbox.kra_fault("lose_answer", operation="save_stock_io", times=None)
     bring(service)
     for _ in range(6):
