@@ -192,7 +192,6 @@ def plant_business() -> Rows:
     rows += plant_checks()
     rows += plant_webhooks()
     rows += plant_tax_documents()
-    rows += plant_tax_checks()
     # Under the id of the M-Pesa settings, so that addresses of both lead to rows of theirs.
     same_id = next(row.pk for row in rows if isinstance(row, MpesaSettings))
     rows.append(
@@ -223,6 +222,10 @@ def plant_checks() -> list[Model]:
             period=MARK, key=MARK, body={"about": MARK}, digest="7" * 64, state="unknown",
             acknowledgement=MARK, payment_number=MARK, message=MARK, attention=MARK,
             response_payload={"message": MARK},
+        ),
+    ]  # fmt: skip
+
+
 def plant_tax_documents() -> list[Model]:
     """A held control unit of the marked business, a document in doubt, and its history."""
     branch = KRABranch.objects.create(
@@ -272,27 +275,6 @@ def plant_tax_goods(branch: KRABranch) -> list[Model]:
         KRARecord.objects.create(**place, kind="customer", key=MARK, name=MARK,
                                  data={"name": MARK}),
         KRACursor.objects.create(**place, bhf_id="07", list_name="items", message=MARK),
-    ]  # fmt: skip
-
-
-def plant_tax_checks() -> list[Model]:
-    """A certificate asked for, a check of a PIN, and a filing of the marked business."""
-    about = {"business": THEIRS, "environment": "sandbox", "kra_pin": "P099135791Q"}
-    return [
-        KRACertificateRequest.objects.create(
-            **about, cert_type="tax_compliance", period=MARK, status="unknown", reason=MARK,
-            certificate_number=MARK, acknowledgement=MARK, message=MARK,
-            response_payload={"Message": MARK},
-        ),
-        KRAComplianceCheck.objects.create(
-            **about, taxpayer_name=MARK, certificate_number=MARK, message=MARK,
-            response_payload={"Message": MARK},
-        ),
-        KRAFiling.objects.create(
-            **about, kind="nil_return", period=MARK, key=MARK, body={"period": MARK},
-            digest="7" * 64, state="unknown", acknowledgement=MARK, message=MARK, attention=MARK,
-            response_payload={"Message": MARK},
-        ),
     ]  # fmt: skip
 
 
