@@ -22,6 +22,7 @@ from integrations.models import (
     Approval,
     ExpectationState,
     ExpectedPayment,
+    KRABranch,
     KRASettings,
     MpesaSettings,
     Payment,
@@ -321,5 +322,8 @@ def _needs_settings(sandbox_url: str) -> bool:
         # A new sandbox has a new port, and secrets are bound to the host: type them again.
         row.delete()
         KRASettings.objects.filter(business="").delete()
+        for unit in KRABranch.objects.exclude(key__contains="#"):
+            # Its numbers are those of the sandbox that is gone; the new one begins at 1.
+            KRABranch.objects.filter(pk=unit.pk).update(key=f"{unit.key}#{unit.pk}")
         return True
     return False
