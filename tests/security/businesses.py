@@ -22,9 +22,6 @@ from integrations.models import (
     ExpectedPayment,
     InboundCallback,
     InitiatorAlarm,
-    KRACertificateRequest,
-    KRAComplianceCheck,
-    KRAFiling,
     KRABranch,
     KRACertificateRequest,
     KRAComplianceCheck,
@@ -189,7 +186,6 @@ def plant_business() -> Rows:
             base_url=f"https://{MARK}.example", message=MARK,
         ),
     ]  # fmt: skip
-    rows += plant_checks()
     rows += plant_webhooks()
     rows += plant_tax_documents()
     rows += plant_tax_checks()
@@ -205,24 +201,6 @@ def plant_business() -> Rows:
     return Rows({type(row): row for row in rows})
 
 
-def plant_checks() -> list[Model]:
-    """What the marked business asked of KRA's GavaConnect, and filed there."""
-    return [
-        KRAComplianceCheck.objects.create(
-            business=THEIRS, kra_pin="A000000001Z", taxpayer_name=MARK, pin_status=MARK,
-            certificate_number=MARK, certificate_status=MARK, message=MARK,
-            response_payload={"message": MARK},
-        ),
-        KRACertificateRequest.objects.create(
-            business=THEIRS, cert_type="tax_compliance", period=MARK, kra_pin="A000000001Z",
-            status="unknown", reason=MARK, certificate_number=MARK, acknowledgement=MARK,
-            message=MARK, response_payload={"message": MARK},
-        ),
-        KRAFiling.objects.create(
-            business=THEIRS, environment="sandbox", kind="nil_return", kra_pin="A000000001Z",
-            period=MARK, key=MARK, body={"about": MARK}, digest="7" * 64, state="unknown",
-            acknowledgement=MARK, payment_number=MARK, message=MARK, attention=MARK,
-            response_payload={"message": MARK},
 def plant_tax_documents() -> list[Model]:
     """A held control unit of the marked business, a document in doubt, and its history."""
     branch = KRABranch.objects.create(
