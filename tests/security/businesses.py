@@ -186,7 +186,6 @@ def plant_business() -> Rows:
             base_url=f"https://{MARK}.example", message=MARK,
         ),
     ]  # fmt: skip
-    rows += plant_checks()
     rows += plant_webhooks()
     rows += plant_tax_documents()
     # Under the id of the M-Pesa settings, so that addresses of both lead to rows of theirs.
