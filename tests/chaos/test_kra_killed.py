@@ -15,7 +15,7 @@ from integrations.kra.outbox.submit import submit
 from integrations.models import KRABranch, KRAInvoice
 from tests.chaos.conftest import Install
 from tests.chaos.disasters import IS_FULL, new_seed, sized
-from tests.chaos.kra_faults import plan_one
+from tests.chaos.kra_faults import plan_one, refuse
 from tests.chaos.kra_installation import KraInstallation
 from tests.chaos.kra_papers import Papers
 from tests.chaos.kra_verdict import judge_kra, let_invoices_pass
@@ -24,7 +24,7 @@ from tests.conftest import wait_until
 WAVES = 25 if IS_FULL else 8
 # Of a hundred papers: credit notes, and papers that must not be taken.
 CREDITS, FLAWS = 30, 5
-FAULTS_PER_WAVE = 4
+FAULTS_PER_WAVE = 8
 
 
 class Shift:
@@ -39,11 +39,15 @@ class Shift:
         self.refused = 0
 
     def wave(self, count: int) -> None:
-        for _ in range(count):
-            self.hand_in(self.dice.choice(self.installation.branches))
+        installation = self.installation
         for _ in range(FAULTS_PER_WAVE):
-            plan_one(self.installation.sandbox, self.dice, self.installation.branches)
-        self.break_something()
+            plan_one(installation.sandbox, self.dice, installation.branches)
+        # One true rejection in each, whose number goes to the next one.
+        refuse(installation.sandbox, self.dice.choice(installation.branches))
+        for number in range(count):
+            if number == count // 2:
+                self.break_something()
+            self.hand_in(self.dice.choice(installation.branches))
 
     def hand_in(self, branch: str) -> None:
         lot = self.dice.randrange(100)
