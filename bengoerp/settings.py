@@ -362,6 +362,12 @@ SPECTACULAR_SETTINGS = {
         "ReplayStateEnum": "integrations.models.ReplayState",
         "SigningKindEnum": "integrations.models.SigningKind",
         "KindEnum": "integrations.models.QueryKind",
+        "KRAInvoiceStateEnum": "integrations.models.InvoiceState",
+        "KRAInvoiceKindEnum": "integrations.models.InvoiceKind",
+        "KRADeviceStateEnum": "integrations.models.DeviceState",
+        "KRAFilingStateEnum": "integrations.models.FilingState",
+        "KRAFilingKindEnum": "integrations.models.FilingKind",
+        "KRACertificateTypeEnum": "integrations.models.CertificateType",
     },
 }
 

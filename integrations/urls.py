@@ -18,6 +18,8 @@ from integrations.api import (
     statement_views,
     views,
 )
+from integrations.api.kra_gava_urls import gava_urls
+from integrations.api.kra_urls import kra_urls
 from integrations.api.settings_urls import settings_urls
 from integrations.api.webhook_urls import webhook_urls
 from integrations.callbacks.views import callback
@@ -32,6 +34,7 @@ urlpatterns = [
     path("cache/clear/", views.ClearCacheView.as_view(), name="integration-cache-clear"),
     path("summary/", views.SummaryView.as_view(), name="integration-summary"),
     *settings_urls("mpesa"),
+    *kra_urls(),
     path("payments/", payment_views.PaymentListView.as_view(), name="payment-list"),
     path("payments/stk-push/", payment_views.StkPushView.as_view(), name="payment-stk-push"),
     path("payments/payouts/", payout_views.PayoutView.as_view(), name="payout-create"),
@@ -144,6 +147,7 @@ urlpatterns = [
         statement_views.StatementItemsView.as_view(),
         name="statement-items",
     ),
+    *gava_urls(),
     *webhook_urls(),
     # Short on purpose: M-Pesa forbids its own name, among other words, in callback addresses.
     path("cb/<slug:route>/<str:token>/", callback, name="callback"),

@@ -23,23 +23,23 @@ from integrations.events import original, settings_events
 from integrations.events.catalogue import register_event_type
 from integrations.exceptions import ConfigurationError, set_docs_base
 from integrations.kra import lists as kra_lists
+from integrations.kra import warnings as kra_warnings
 from integrations.kra import writes as kra_writes
 from integrations.kra.checks import find_lost_certificates
+from integrations.kra.device import forget_lost_devices
 from integrations.kra.filings import find_lost_filings
 from integrations.kra.filings import settle as filing_settling
 from integrations.kra.outbox import alarms as kra_alarms
+from integrations.kra.outbox import book as kra_book
 from integrations.kra.outbox import event_types as kra_events
 from integrations.kra.outbox import holds as kra_holds
-from integrations.kra.outbox import outcomes as kra_outcomes
-from integrations.kra.outbox import states as kra_states
-from integrations.kra.outbox import turn as kra_turn
+from integrations.kra.outbox import queue as kra_queue
 from integrations.kra.outbox import work_list as kra_work_list
 from integrations.maintenance import purge_old_rows
 from integrations.models import (
     DomainEvent,
     InboundCallback,
     KeyRotation,
-    KRAInvoice,
     KRASettings,
     MpesaQuery,
     MpesaSettings,
@@ -109,6 +109,7 @@ def connect() -> None:
     _register_queues()
     _register_periodic_jobs()
     registry.register_row_warnings("mpesa", account_warnings.warnings_of)
+    registry.register_row_warnings("kra", kra_warnings.warnings_of)
     account_warnings.register_sources()
     post_save.connect(
         initiator.review_settings, sender=MpesaSettings, dispatch_uid="integrations.initiator"
@@ -153,6 +154,7 @@ def _connect_kra() -> None:
         kra_holds.look_after_settings, sender=KRASettings, dispatch_uid="integrations.kra_holds"
     )
     work_list.register(kra_work_list.SOURCE)
+    kra_book.when_signed(kra_queue.report_stock)
 
 
 def _docs_base() -> str:
@@ -165,13 +167,10 @@ def _docs_base() -> str:
 
 def _register_queues() -> None:
     deadline = hub_settings.deadline_seconds
-    for queue in (
-        *_queues_of_money(deadline),
-        *_queues_of_tax(),
-        *_queues_of_the_house(deadline),
-    ):
+    for queue in (*_queues_of_money(deadline), *_queues_of_the_house(deadline)):
         work.register(queue)
     work.register(dispatch.make_queue())
+    work.register(kra_queue.make_queue())
     work.register(kra_writes.make_queue())
 
 
@@ -218,27 +217,6 @@ def _queues_of_money(deadline: float) -> tuple[work.Queue[Any], ...]:
             deadline_seconds=deadline,
             max_attempts=1000,
             backoff=(15.0, 60.0, 300.0),
-        ),
-    )
-
-
-def _queues_of_tax() -> tuple[work.Queue[Any], ...]:
-    """A branch's documents go one after another, so threads are for branches: one waits for KRA.
-
-    Nothing is ever given up: what is not through is tried again until KRA answers.
-    """
-    return (
-        work.Queue(
-            name=kra_states.QUEUE,
-            model=KRAInvoice,
-            handle=kra_turn.advance,
-            concurrency=24,
-            lease_seconds=hub_settings.kra_lease_seconds,
-            deadline_seconds=hub_settings.kra_deadline_seconds,
-            max_attempts=1_000_000_000,
-            backoff=kra_outcomes.BACKOFF,
-            lane_field="branch",
-            ordered=True,
         ),
     )
 
@@ -294,6 +272,8 @@ def _register_periodic_jobs() -> None:
     work.register_periodic(work.Periodic("purge-deleted-endpoints", 60.0, purge_deleted))
     work.register_periodic(work.Periodic("refresh-balances", 60.0, refresh_balances))
     work.register_periodic(work.Periodic("watch-pulled-accounts", 60.0, pull.watch_accounts))
+    work.register_periodic(work.Periodic("forget-lost-devices", 60.0, forget_lost_devices))
     work.register_periodic(work.Periodic("watch-kra-branches", 60.0, kra_alarms.watch_branches))
+    work.register_periodic(work.Periodic("ask-held-kra-branches", 300.0, kra_holds.look_at_held))
     work.register_periodic(work.Periodic("compare-yesterday", 3600.0, daily.compare_yesterday))
     work.register_periodic(work.Periodic("refresh-kra-lists", 900.0, kra_lists.refresh_lists))

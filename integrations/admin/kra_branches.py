@@ -32,8 +32,8 @@ from integrations.admin.kra_words import device_badge, held_badge
 from integrations.admin.money_form import TextBox
 from integrations.admin.read_only import ReadOnlyAdmin
 from integrations.exceptions import IntegrationError
-from integrations.kra import outbox
 from integrations.kra.outbox import holds
+from integrations.kra.outbox.books import compare_books
 from integrations.models import KRABranch, KRAInvoice, KRASettings, Transport
 
 NAME = "integrations_krabranch"
@@ -157,8 +157,10 @@ class KRABranchAdmin(ReadOnlyAdmin):
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
         branch = self._branch(request, pk, is_allowed=self.has_compare_permission(request))
+        wanted = request.POST.get("first", "")
+        first = int(wanted) if wanted.isascii() and wanted.isdigit() and len(wanted) < 16 else None
         try:
-            told = outbox.compare_books(branch)
+            told = compare_books(branch, first=first)
         except IntegrationError as error:
             messages.error(request, error.message)
             return HttpResponseRedirect(reverse(PAGE, args=[pk]))

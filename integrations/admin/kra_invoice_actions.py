@@ -22,11 +22,12 @@ from integrations.admin.exports import ExportAdmin
 from integrations.admin.kra_credit_form import CreditForm, may_credit
 from integrations.admin.kra_settle_form import SettleForm, may_settle
 from integrations.exceptions import IntegrationError
-from integrations.kra import outbox, receipts
+from integrations.kra import receipts
+from integrations.kra.outbox.settle import Resent, settle, verify_and_resend
+from integrations.kra.outbox.submit import submit
 from integrations.models import AuditEntry, InvoiceState, KRAInvoice
-from integrations.models.audit import acting_as
 
-MAX_RESENT = 500
+MAX_RESENT, MAX_TOLD = 500, 20
 NAME = "integrations_krainvoice"
 PAGE = f"admin:{NAME}_change"
 FORM = "admin/integrations/kra_form.html"
@@ -108,14 +109,11 @@ class KRAInvoiceActionsAdmin(ExportAdmin):
         return HttpResponseRedirect(reverse(PAGE, args=[pk]))
 
     def _verify(self, request: HttpRequest, rows: QuerySet[KRAInvoice]) -> None:
-        try:
-            with acting_as(request.user):
-                told = outbox.verify_and_resend(rows)
-        except IntegrationError as error:
-            messages.error(request, error.message)
-            return
-        level = messages.SUCCESS if told else messages.WARNING
-        messages.add_message(request, level, tell_resent(told))
+        done = verify_and_resend(rows.select_related("branch", "original"), by=request.user)
+        for reason in done.refused[:MAX_TOLD]:
+            messages.error(request, reason)
+        level = messages.SUCCESS if done.asked or done.queued else messages.WARNING
+        messages.add_message(request, level, tell_resent(done))
 
     def credit_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:
         """The form of a credit note, for all that is left or a part of it."""
@@ -126,7 +124,7 @@ class KRAInvoiceActionsAdmin(ExportAdmin):
         form = CreditForm(invoice, request.POST if request.method == "POST" else None)
         if form.is_bound and form.is_valid():
             try:
-                note = outbox.submit(
+                note = submit(
                     form.wanted(), business=invoice.business, branch=invoice.branch.bhf_id,
                     by=request.user,
                 )  # fmt: skip
@@ -150,7 +148,7 @@ class KRAInvoiceActionsAdmin(ExportAdmin):
         form = SettleForm(invoice, request.POST if request.method == "POST" else None)
         if form.is_bound and form.is_valid():
             try:
-                outbox.settle(invoice, by=request.user, **form.wanted())
+                settle(invoice, by=request.user, **form.wanted())
             except IntegrationError as error:
                 form.explain(error)
             else:
@@ -234,3 +232,18 @@ class KRAInvoiceActionsAdmin(ExportAdmin):
                 "sizes": (("a4", "A4"), ("roll", "Roll of 80 mm")),
             }
         return super().render_change_form(request, context, add, change, form_url, obj)
+
+
+def tell_resent(done: Resent) -> str:
+    """What became of the chosen documents, in a sentence."""
+    told = [
+        f"{count} {words}"
+        for count, words in (
+            (done.asked, "looked at next"),
+            (done.queued, "sent again"),
+            (done.left, "left as they are"),
+            (len(done.refused), "can't go again"),
+        )
+        if count
+    ]
+    return f"{', '.join(told) or 'Nothing was chosen'}. Nothing that KRA has is sent twice."

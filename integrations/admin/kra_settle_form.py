@@ -8,7 +8,7 @@ from django import forms
 
 from integrations.admin.money_form import Area, Choice, TextBox
 from integrations.exceptions import IntegrationError, InvalidInput
-from integrations.kra.receipts.data import NAIROBI
+from integrations.kra.outbox.settle import TypedSignature
 from integrations.models import InvoiceState, KRAInvoice
 
 SIGNED, NOT_TAKEN = "signed", "not_taken"
@@ -82,15 +82,22 @@ class SettleForm(forms.Form):
 
     def wanted(self) -> dict[str, Any]:
         """The arguments of `settle`."""
-        values = dict(self.cleaned_data)
-        moment = values.pop("signed_at")
-        if moment is not None:
-            moment = moment.replace(tzinfo=NAIROBI)
-        return {**values, "signed_at": moment}
+        values = self.cleaned_data
+        if values["outcome"] != SIGNED:
+            return {"signed": None, "text": values["reason"]}
+        signed = TypedSignature(
+            signature=values["signature"],
+            internal_data=values["internal_data"],
+            receipt_number=values["receipt_number"],
+            total_receipt_number=values["total_receipt_number"],
+            signed_at=values["signed_at"],
+        )
+        return {"signed": signed, "text": values["reason"]}
 
     def explain(self, error: IntegrationError) -> None:
         """Put what was refused to its field."""
         field = error.field if isinstance(error, InvalidInput) else ""
+        field = {"text": "reason"}.get(field, field)
         self.add_error(field if field in self.fields else None, error.message)
 
 

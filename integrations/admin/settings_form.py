@@ -89,21 +89,33 @@ def make_fieldsets(
     `shown` are read-only fields of the page.
     """
     present = {field.name for field in model._meta.fields}
-    others = [name for name in model.config_fields() if name not in model.secret_fields()]
+    placed = {name for names in model.sections.values() for name in names}
+    secrets = [name for name in model.secret_fields() if name not in placed]
+    others = [
+        name
+        for name in model.config_fields()
+        if name not in placed and name not in model.secret_fields()
+    ]
     addresses = [name for name in others if _is_address(model, name)]
-    placed = [name for names in model.sections.values() for name in names]
     shown = list(shown)
     dates = [name for name in shown if name in present]
     link = [name for name in ("integration",) if name in present]
     return [
         ("Who it is for", {"fields": [*link, *model.owner_fields()]}),
-        ("Credentials", {"fields": [*model.secret_fields()],
-                         "description": credentials_help(model)}),
-        ("Account", {"fields": [name for name in others if name not in {*addresses, *placed}]}),
-        *((title, {"fields": list(names)}) for title, names in model.sections.items()),
+        *([("Credentials", _section(model, secrets))] if secrets else []),
+        ("Account", {"fields": [name for name in others if name not in addresses]}),
+        *((title, _section(model, names)) for title, names in model.sections.items()),
         ("Addresses", {"fields": [*addresses, *(n for n in shown if n not in dates)]}),
         *([("History", {"fields": dates})] if dates else []),
-    ]  # fmt: skip
+    ]
+
+
+def _section(model: type[SettingsModel], names: Iterable[str]) -> dict[str, Any]:
+    """Fields together; where some are secrets, with where those are found."""
+    fields = list(names)
+    if not set(fields) & set(model.secret_fields()):
+        return {"fields": fields}
+    return {"fields": fields, "description": credentials_help(model)}
 
 
 def _is_address(model: type[SettingsModel], name: str) -> bool:

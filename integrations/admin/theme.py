@@ -49,6 +49,9 @@ GROUPS: tuple[tuple[str, tuple[Place, ...]], ...] = (
     ("Tax", (
         Place("integrations.krainvoice", "receipt_long", "KRA invoices"),
         Place("integrations.krabranch", "point_of_sale", "KRA branches"),
+        Place("integrations.kracompliancecheck", "verified_user", "KRA compliance"),
+        Place("integrations.kracertificaterequest", "workspace_premium", "KRA certificates"),
+        Place("integrations.krafiling", "assignment_turned_in", "KRA filings"),
     )),
     ("Webhooks", (
         Place("integrations.webhookendpoint", "monitor_heart", "What is stuck",

@@ -47,9 +47,11 @@ FORBIDDEN = {
     "business_not_allowed", "not_permitted",
 }  # fmt: skip
 CONFLICTS = {
-    "batch_state", "confirmation_needed", "idempotency_in_progress", "idempotency_mismatch",
-    "nothing_to_retry", "webhook_body_dropped", "webhook_endpoint_off", "webhook_replay_count",
-    "webhook_replay_empty", "webhook_replay_limit", "webhook_replay_over",
+    "already_printed", "batch_state", "confirmation_needed", "device_asked", "device_busy",
+    "device_ready", "idempotency_in_progress", "idempotency_mismatch", "invoice_differs",
+    "not_in_doubt", "not_open", "not_signed", "nothing_to_retry", "number_open", "number_passed",
+    "number_taken", "request_open", "webhook_body_dropped", "webhook_endpoint_off",
+    "webhook_replay_count", "webhook_replay_empty", "webhook_replay_limit", "webhook_replay_over",
     "webhook_replay_running",
 }  # fmt: skip
 # What Django and DRF call the usual faults of a value; one section explains them all.

@@ -95,6 +95,9 @@ class SettingsSerializer(
         """The model's rules, with errors named by field."""
         if self.instance is None:
             require_business(self.context["request"], attrs.get("business", ""))
+        for alias, target in self.Meta.model.aliases.items():
+            if alias in attrs and attrs.get(target, attrs[alias]) != attrs[alias]:
+                raise serializers.ValidationError({alias: [f"Differs from {target}."]})
         row = self.instance or self.Meta.model()
         before = {name: getattr(row, name) for name in address_names(self.Meta.model)}
         for name, value in attrs.items():
@@ -163,17 +166,27 @@ def settings_serializer(model: type[SettingsModel]) -> type[SettingsSerializer]:
     ]
     link = ["integration"] if "integration" in {f.name for f in model._meta.fields} else []
     names = [
-        "id", *link, *model.owner_fields(), *shown,
+        "id", *link, *model.owner_fields(), *model.aliases, *shown,
         "status", "last_test", "created_at", "updated_at",
     ]  # fmt: skip
     meta = type("Meta", (), {"model": model, "fields": names, "validators": []})
     fields: dict[str, Any] = {f"{name}_preview": PreviewField(source=name) for name in secrets}
     fields |= {name: _secret_field(model, name) for name in secrets}
+    fields |= {name: _alias_field(model, name) for name in model.aliases}
     if link:
         rows = Integrations.objects.filter(name=model.info.name)
         fields["integration"] = serializers.PrimaryKeyRelatedField(queryset=rows, required=False)
     made = type(f"{model.__name__}Serializer", (SettingsSerializer,), {"Meta": meta, **fields})
     return extend_schema_serializer(component_name=model.__name__)(made)
+
+
+def _alias_field(model: type[SettingsModel], name: str) -> serializers.ChoiceField:
+    """A documented name of a field that has another one here; the model sets either."""
+    target = model.aliases[name]
+    choices: Any = model._meta.get_field(target).choices  # type: ignore[union-attr]
+    return serializers.ChoiceField(
+        choices=choices, required=False, help_text=f"The documented name of `{target}`."
+    )
 
 
 def _secret_field(model: type[SettingsModel], name: str) -> SecretField:

@@ -217,8 +217,10 @@ def _values_in_use(model: type[SettingsModel], business: str, account: str) -> d
         values, source = dict(snapshot.values), snapshot.source
         configured, environment = snapshot.configured, snapshot.environment
     ordered = {name: values.get(name, "") for name in model.config_fields()}
+    documented = {name: values.get(name, "") for name in model.aliases}
     return {
         **ordered,
+        **documented,
         **dict.fromkeys(model.secret_fields(), ""),
         "source": source,
         "configured": configured,

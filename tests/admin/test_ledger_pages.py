@@ -111,6 +111,7 @@ def test_every_list_and_form_of_the_admin_opens(
     models = [model for model in admin.site._registry if model._meta.app_label == "integrations"]
     assert {model._meta.model_name for model in models} == {
         *READ_ONLY, *WITHOUT_ROWS, *NEVER_ADDED, "integrations", "appsettings", "mpesasettings",
+        "krasettings",
         "apitoken", "businessgrant", "webhookendpoint",
     }  # fmt: skip
     for model in models:

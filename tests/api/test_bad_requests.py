@@ -146,6 +146,8 @@ KEYED = {
     *(
         ("POST", f"{API}{path}")
         for path in (
+            "kra-settings/", "kra/invoices/", "kra/invoices/verify/", "kra/branches/7/release/",
+            *(f"kra/invoices/7/{act}/" for act in ("credit", "resend", "settle")),
             "payments/payouts/", "payments/7/reversals/", "payout-batches/",
             *(f"payout-batches/7/{act}/" for act in ("pause", "resume", "cancel", "retry")),
             *(f"approvals/7/{act}/" for act in ("approve", "reject", "withdraw")),
@@ -158,6 +160,7 @@ KEYED = {
             ),
         )
     ),
+    *((method, f"{API}kra-settings/7/") for method in ("PUT", "PATCH", "DELETE")),
     *((method, f"{API}webhook-endpoints/7/") for method in ("PUT", "PATCH", "DELETE")),
 }  # fmt: skip
 

@@ -234,7 +234,7 @@ def test_config_dicts_hold_plain_text(monkeypatch, source):
     assert type(config["environment"]) is type(config["transaction_type"]) is str
 
 
-@pytest.mark.parametrize("slug", ["kra", "sms", "email", "card_payment"])
+@pytest.mark.parametrize("slug", ["sms", "email", "card_payment"])
 def test_documented_integrations_that_are_not_built_are_never_configured(slug):
     assert getattr(Service, f"is_{slug}_configured")() is False
     assert getattr(Service, f"is_{slug}_active")() is False

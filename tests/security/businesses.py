@@ -23,8 +23,12 @@ from integrations.models import (
     InboundCallback,
     InitiatorAlarm,
     KRABranch,
+    KRACertificateRequest,
+    KRAComplianceCheck,
+    KRAFiling,
     KRAInvoice,
     KRAInvoiceEvent,
+    KRASettings,
     MpesaQuery,
     MpesaSettings,
     Payment,
@@ -177,6 +181,16 @@ def plant_business() -> Rows:
     ]  # fmt: skip
     rows += plant_webhooks()
     rows += plant_tax_documents()
+    rows += plant_tax_checks()
+    # Under the id of the M-Pesa settings, so that addresses of both lead to rows of theirs.
+    same_id = next(row.pk for row in rows if isinstance(row, MpesaSettings))
+    rows.append(
+        KRASettings.objects.create(
+            pk=same_id, business=THEIRS, kra_pin="P099135791Q", branch_code="07",
+            device_serial=MARK, control_unit_id=MARK, trade_name=MARK, last_test_message=MARK,
+            last_test_at=timezone.now(), last_test_ok=True, last_test_ms=1,
+        )
+    )  # fmt: skip
     return Rows({type(row): row for row in rows})
 
 
@@ -200,6 +214,27 @@ def plant_tax_documents() -> list[Model]:
     )  # fmt: skip
     event = KRAInvoiceEvent.objects.create(invoice=invoice, kind="in_doubt", text=MARK)
     return [branch, invoice, event]
+
+
+def plant_tax_checks() -> list[Model]:
+    """A certificate asked for, a check of a PIN, and a filing of the marked business."""
+    about = {"business": THEIRS, "environment": "sandbox", "kra_pin": "P099135791Q"}
+    return [
+        KRACertificateRequest.objects.create(
+            **about, cert_type="tax_compliance", period=MARK, status="unknown", reason=MARK,
+            certificate_number=MARK, acknowledgement=MARK, message=MARK,
+            response_payload={"Message": MARK},
+        ),
+        KRAComplianceCheck.objects.create(
+            **about, taxpayer_name=MARK, certificate_number=MARK, message=MARK,
+            response_payload={"Message": MARK},
+        ),
+        KRAFiling.objects.create(
+            **about, kind="nil_return", period=MARK, key=MARK, body={"period": MARK},
+            digest="7" * 64, state="unknown", acknowledgement=MARK, message=MARK, attention=MARK,
+            response_payload={"Message": MARK},
+        ),
+    ]  # fmt: skip
 
 
 def plant_webhooks() -> list[Model]:

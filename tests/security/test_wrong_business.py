@@ -24,6 +24,11 @@ from integrations.models import (
     Approval,
     BusinessGrant,
     ExpectedPayment,
+    KRABranch,
+    KRACertificateRequest,
+    KRAFiling,
+    KRAInvoice,
+    KRASettings,
     MpesaQuery,
     MpesaSettings,
     Payment,
@@ -46,6 +51,7 @@ PUSH = {"phone": "0712345678", "amount": 10, "account_reference": "INV001"}
 BODIES: tuple[dict[str, Any], ...] = (
     {}, {"business": THEIRS}, {**PUSH, "business": THEIRS}, {"business": OURS, "shared": False},
     {"receipt": "UAE4X7K2QP", "business": THEIRS},
+    {"invoice_number": "A-1", "issue_date": "2026-11-23", "business": THEIRS, "items": [{}]},
 )  # fmt: skip
 WEBHOOK_BODIES: tuple[dict[str, Any], ...] = (
     *BODIES,
@@ -72,6 +78,11 @@ def parameters(rows: Rows) -> dict[str, str]:
         "query_id": str(rows.of(MpesaQuery).public_id),
         "statement_id": str(rows.of(StatementRun).public_id),
         "slug": "mpesa",
+        "invoice_id": str(rows.of(KRAInvoice).public_id),
+        "branch_id": str(rows.of(KRABranch).pk),
+        "check": "invoice",
+        "request_id": str(rows.of(KRACertificateRequest).pk),
+        "filing_id": str(rows.of(KRAFiling).public_id),
         "expectation_id": str(rows.of(ExpectedPayment).public_id),
         "endpoint_id": str(rows.of(WebhookEndpoint).pk),
         "event_id": str(rows.of(WebhookEvent).pk),
@@ -130,6 +141,10 @@ def _json(client: APIClient, body: Any) -> dict[str, Any]:
 def _ids(rows: Rows) -> list[str]:
     return [
         f"/{rows.of(MpesaSettings).pk}/",
+        f"kra-settings/{rows.of(KRASettings).pk}/",
+        f"kra/branches/{rows.of(KRABranch).pk}/",
+        str(rows.of(KRAInvoice).public_id),
+        str(rows.of(KRAFiling).public_id),
         str(rows.of(Payment).public_id),
         str(rows.of(MpesaQuery).public_id),
         str(rows.of(Approval).public_id),

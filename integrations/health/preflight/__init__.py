@@ -1,4 +1,4 @@
-"""Is this configuration right: everything that can be seen, and what M-Pesa says of it.
+"""Is this configuration right: everything that can be seen, and what the provider says of it.
 
 Each check is a function that looks at a `Subject` and yields `Finding`s; `CHECKS` lists those that
 ask nobody. Another integration has its checks under its own slug.
@@ -16,7 +16,14 @@ from django.db import Error as DatabaseError
 from integrations import registry
 from integrations.config import Snapshot, get_snapshot
 from integrations.config.rows import describe_row, row_snapshot
-from integrations.health.preflight import account, initiator, online, secrets, surroundings
+from integrations.health.preflight import (
+    account,
+    initiator,
+    kra,
+    online,
+    secrets,
+    surroundings,
+)
 from integrations.health.preflight.finding import Check, Finding, Level, Subject, warning
 from integrations.models import AuditEntry, SettingsModel
 
@@ -64,9 +71,21 @@ CHECKS: Mapping[str, tuple[Check, ...]] = {
         initiator.check_certificate,
         initiator.check_credential,
         surroundings.check_worker,
-    )
+    ),
+    "kra": (
+        kra.check_required,
+        secrets.check_readable,
+        kra.check_pin,
+        kra.check_hosts,
+        kra.check_copying,
+        kra.check_device,
+        kra.check_gavaconnect_keys,
+        kra.check_lists,
+        kra.check_branch,
+        surroundings.check_worker,
+    ),
 }
-ONLINE: Mapping[str, Online] = {"mpesa": online.ask_online}
+ONLINE: Mapping[str, Online] = {"mpesa": online.ask_online, "kra": kra.ask_online}
 
 
 def can_check(slug: str) -> bool:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from functools import cached_property
 from typing import Any
 
+from integrations import registry
 from integrations.config import Snapshot
 from integrations.crypto import Secret
 from integrations.exceptions import ConfigurationError, DecryptionError
@@ -54,6 +55,16 @@ class Subject:
     def short_code(self) -> str:
         """The account, as it stands in the settings."""
         return str(self.config.values.get("short_code") or "")
+
+    @property
+    def account_field(self) -> str:
+        """The field that names one of several accounts; "" where there is one."""
+        return str(registry.settings_model(self.config.slug).account_field)
+
+    @property
+    def account(self) -> str:
+        """The account, whatever the integration calls it."""
+        return str(self.value(self.account_field) or "") if self.account_field else ""
 
     def value(self, name: str) -> Any:
         """A field that is no secret."""

@@ -23,6 +23,7 @@ from integrations.models import (
     KRACertificateRequest,
     has_actor,
 )
+from integrations.payments.once import once
 from integrations.providers.kra.client.gavaconnect import GavaAnswer, GavaClient, told_text
 
 S = CertificateStatus
@@ -65,6 +66,36 @@ def request_certificate(
         raise _unsupported(row)
     _store(row)
     return _send(config, row)
+
+
+def request_once(
+    config: Snapshot, key: str | None, *, by: AbstractBaseUser | None = None, **wanted: Any
+) -> KRACertificateRequest:
+    """`request_certificate` under an idempotency key: again, it is answered by the first request.
+
+    Raises the same, and InvalidInput (code "idempotency_mismatch") for another request's key.
+    """
+    if key is None:
+        return request_certificate(config, by=by, **wanted)
+    failed: list[IntegrationError] = []
+
+    def act() -> tuple[bool, str | None, dict[str, Any] | None]:
+        try:
+            row = request_certificate(config, by=by, **wanted)
+        except IntegrationError as error:
+            failed.append(error)
+            is_open = isinstance(error, OutcomeUnknown)
+            return False, error.message, {"state": "unknown"} if is_open else None
+        return True, None, {"request_id": row.pk}
+
+    success, text, data = once("kra_certificate", key, config.business, wanted, act)
+    if failed:
+        raise failed[0]
+    if success and data:
+        return KRACertificateRequest.objects.get(pk=data["request_id"])
+    if data and data.get("code") in ("idempotency_mismatch", "invalid_input"):
+        raise InvalidInput("Idempotency-Key", str(text), code=data["code"])
+    raise OutcomeUnknown(text or gava_writes.IN_DOUBT)
 
 
 def _unsupported(row: KRACertificateRequest) -> Unsupported:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -42,13 +42,25 @@ def _sale(invoice: Invoice, config: Snapshot) -> Prepared:
     lists = code_lists(config)
     check_payment(invoice, lists)
     sold = find_items(invoice.items, config, lists, warnings)
+    return work_out(invoice, config, rates=lists.rates, sold=sold, warnings=warnings)
+
+
+def work_out(
+    invoice: Invoice,
+    config: Snapshot,
+    *,
+    rates: Mapping[str, Decimal],
+    sold: Sequence[Sold],
+    warnings: Sequence[str] = (),
+) -> Prepared:
+    """The amounts of a sale whose items are known; asks nobody. Raises InvalidInput."""
     includes, paid = paid_by(invoice, sold)
     lines = wire_lines(invoice, sold, paid, config, includes_tax=includes)
     excluded = _excluded(invoice, sold, [each.total for each in paid])
     return assemble(
         invoice,
         config,
-        rates=lists.rates,
+        rates=rates,
         lines=lines,
         customer=_customer(invoice, config),
         issued_at=moment_of(invoice.issue_date),

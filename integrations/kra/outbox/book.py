@@ -12,8 +12,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Value
-from django.db.models.functions import Greatest, Now
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from integrations.events import publish
@@ -108,17 +107,6 @@ def _follow(invoice: KRAInvoice, before: InvoiceState, unit: dict[str, Any]) -> 
         KRABranch.objects.filter(pk=invoice.branch_id).update(**unit)
     if invoice.state == InvoiceState.SIGNED:
         _tell_signed(invoice)
-
-
-def taken(number: int | None) -> dict[str, Any]:
-    """Branch columns that say: KRA answered, and has this number."""
-    counter = Greatest(F("last_invoice_number"), Value(number or 0))
-    return {"last_invoice_number": counter, "last_contact_at": Now()}
-
-
-def answered() -> dict[str, Any]:
-    """Branch columns that say: KRA answered."""
-    return {"last_contact_at": Now()}
 
 
 def lock(invoice: KRAInvoice) -> None:
@@ -267,5 +255,3 @@ def describe(invoice: KRAInvoice, *, previous: str = "") -> dict[str, Any]:
         "result_code": invoice.result_code,
         "message": invoice.message,
     }
-
-

@@ -41,9 +41,7 @@ _PIN = text("The taxpayer's PIN.", "P051234567X")
 _BRANCH = text("KRA's two digits of the branch.", "00")
 PAYLOAD: Mapping[str, Key] = MappingProxyType(
     {
-        "invoice_id": text(
-            "`KRAInvoice.public_id`, text.", "7c0f3a9e-5d1b-4f0c-8a77-2f6f0c1d9b42"
-        ),
+        "invoice_id": text("`KRAInvoice.public_id`, text.", "7c0f3a9e-5d1b-4f0c-8a77-2f6f0c1d9b42"),
         "kind": choice("What it is.", InvoiceKind.values, "sale"),
         "trader_number": text("The ERP's own number.", "INV-2026-000123"),
         "number": _maybe_count("KRA's number; null where it has none.", 57),

@@ -19,6 +19,7 @@ from integrations.config import Snapshot
 from integrations.exceptions import IntegrationError, InvalidInput
 from integrations.kra.outbox import alarms
 from integrations.kra.outbox.states import AT_KRA, OPEN_NUMBER, QUEUE
+from integrations.kra.outbox.unit import config_of
 from integrations.logs import log_event
 from integrations.models import AuditEntry, KRABranch, KRAInvoice, KRAWrite
 from integrations.models.audit import acting_as
@@ -126,6 +127,21 @@ def try_release(unit: KRABranch, config: Snapshot) -> bool:
     return True
 
 
+def look_at_held() -> int:
+    """The periodic job: ask the held branches whose cause may be gone; how many were let go.
+
+    Also for those where only reports wait, which do not ask themselves.
+    """
+    released = 0
+    for unit in KRABranch.objects.filter(held_code__in=_PROBED).order_by("pk"):
+        try:
+            config = config_of(unit.business, unit, is_sending=True)
+        except IntegrationError:
+            continue
+        released += try_release(unit, config)
+    return released
+
+
 def look_after_settings(instance: Any, **_kwargs: Any) -> None:
     """After a change of KRA settings: held branches of theirs ask again at once."""
     held = KRABranch.objects.exclude(held_reason="").filter(
@@ -139,4 +155,3 @@ def is_held(unit: KRABranch) -> bool:
     """Whether the branch is held, as it stands in the database now."""
     unit.refresh_from_db(fields=["held_reason", "held_code"])
     return bool(unit.held_reason)
-

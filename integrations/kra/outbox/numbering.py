@@ -48,9 +48,7 @@ def can_look_up(config: Snapshot) -> bool:
     return True
 
 
-def settle(
-    invoice: KRAInvoice, config: Snapshot, meaning: Meaning, *, was_in_doubt: bool
-) -> None:
+def settle(invoice: KRAInvoice, config: Snapshot, meaning: Meaning, *, was_in_doubt: bool) -> None:
     """Settle a document that was refused for its number alone."""
     number, expected = int(invoice.number or 0), meaning.expected
     if meaning.kind is Kind.SEQUENCE and expected is not None and expected < number:
@@ -118,9 +116,7 @@ def settle_found(
         foreign.give_way(invoice, found, config, expected=expected)
     else:
         words = UNCLEAR.format(found.number)
-        outcomes.doubt(
-            invoice, words, code="unclear", was_in_doubt=was_in_doubt, attention=words
-        )
+        outcomes.doubt(invoice, words, code="unclear", was_in_doubt=was_in_doubt, attention=words)
 
 
 def _take_found(invoice: KRAInvoice, found: FoundInvoice, config: Snapshot) -> None:

@@ -47,8 +47,12 @@ def contact(config: Snapshot | None) -> dict[str, Any]:
 
 def taken(number: int, config: Snapshot | None) -> dict[str, Any]:
     """Branch columns that say: KRA has this number."""
-    counter = Greatest(F("last_invoice_number"), Value(number))
-    return {"last_invoice_number": counter, **contact(config)}
+    return {"last_invoice_number": at_least(number), **contact(config)}
+
+
+def at_least(number: int) -> Any:
+    """The branch's counter, not below `number`."""
+    return Greatest(F("last_invoice_number"), Value(number))
 
 
 def sign(

@@ -60,8 +60,7 @@ def submit(
         if original is not None:
             check_credit(prepared, original)
         values = {**_values(prepared, config), "original": original}
-        row = _store(unit, values, config, by) if known is None else _correct(known, values, by)
-    return row
+        return _store(unit, values, config, by) if known is None else _correct(known, values, by)
 
 
 def _known(unit: KRABranch, trader_number: str) -> KRAInvoice | None:

@@ -61,9 +61,6 @@ def _take_turn(invoice: KRAInvoice) -> Outcome:
     if not invoice.has_time_left():
         # This process slept past its claim. Nothing was sent, so somebody may still send it.
         return Again(delay_seconds=0, count_attempt=False)
-    waits = _must_wait(invoice)
-    if waits is not None:
-        return waits
     try:
         config = config_of(invoice.business, invoice.branch, is_sending=True)
     except ConfigurationUnavailable as error:
@@ -74,6 +71,10 @@ def _take_turn(invoice: KRAInvoice) -> Outcome:
     if holds.is_held(invoice.branch) and not holds.try_release(invoice.branch, config):
         reason = invoice.branch.held_reason
         return Again(delay_seconds=holds.LOOK_EVERY, error=reason, count_attempt=False)
+    # Only now: what goes first may wait for the very branch that was just let go.
+    waits = _must_wait(invoice)
+    if waits is not None:
+        return waits
     away = _still_away(invoice, config)
     return Again(error=away) if away else _send(invoice, config)
 

@@ -13,6 +13,7 @@ from integrations.models import AuditEntry, KRAWrite, WriteKind, WriteState
 from integrations.work import ring, schedule
 
 DECIDED = frozenset({WriteKind.PURCHASE, WriteKind.IMPORT})
+NOT_ALONE = "not_alone"
 SETTLED_TAKEN = "Somebody found it at KRA."
 SETTLED_NOT = "Somebody found that KRA does not have it."
 
@@ -29,6 +30,9 @@ def resend(writes: QuerySet[KRAWrite]) -> int:
             done = bool(schedule(write))
         else:
             done = _may_go_again(write) and requeue(write)
+            # What was rejected for its sake goes with it.
+            for follower in write.followers.filter(result_code=NOT_ALONE) if done else ():
+                requeue(follower)
         if done:
             AuditEntry.objects.record("kra_report_resent", target=write, business=write.business)
         count += done

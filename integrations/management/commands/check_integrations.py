@@ -23,10 +23,16 @@ class Command(BaseCommand):
         """Declare the arguments."""
         parser.add_argument("integration", choices=sorted(preflight.CHECKS))
         parser.add_argument("--business", default=None, help="Only its settings (default: all).")
-        parser.add_argument("--short-code", default="", help="Only this account of the business.")
+        parser.add_argument(
+            "--short-code", "--branch", dest="account", default="",
+            help="Only this account of the business: a short code, or KRA's branch.",
+        )  # fmt: skip
         parser.add_argument("--offline", action="store_true", help="Ask nobody.")
         parser.add_argument(
-            "--wait", type=float, default=20.0, help="Seconds to wait for M-Pesa's later answer."
+            "--wait",
+            type=float,
+            default=20.0,
+            help="Seconds to wait for a later answer.",
         )
         parser.add_argument("--json", action="store_true", help="For programs: one JSON list.")
 
@@ -34,7 +40,7 @@ class Command(BaseCommand):
         """Check; CommandError for settings that don't exist, exit code 1 for errors."""
         try:
             subjects = preflight.subjects(
-                options["integration"], options["business"], options["short_code"]
+                options["integration"], options["business"], options["account"]
             )
         except IntegrationError as error:
             raise CommandError(f"{error.message} See {error.help_url}") from None
@@ -68,13 +74,13 @@ class Command(BaseCommand):
 def _title(subject: Subject) -> str:
     config = subject.config
     owner = config.business or "installation"
-    return f"{config.label} {subject.short_code or '-'} ({owner}, {config.environment})"
+    return f"{config.label} {subject.account or '-'} ({owner}, {config.environment})"
 
 
 def _entry(subject: Subject, each: Finding) -> dict[str, str]:
     return {
         "business": subject.config.business,
-        "short_code": subject.short_code,
+        subject.account_field or "account": subject.account,
         "environment": subject.config.environment,
         "level": each.level.value,
         "field": each.field,

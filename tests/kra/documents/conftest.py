@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+import time_machine
 
 from integrations.config import Snapshot, clear_cache, get_snapshot
 from integrations.kra.documents import Prepared
 from integrations.models import InvoiceState, KRABranch, KRAInvoice, KRAItem, KRASettings
 
 PIN = "P051234567X"
+
+
+@pytest.fixture(autouse=True)
+def day() -> Iterator[None]:
+    """Days and moments of the tests are not the future."""
+    with time_machine.travel(datetime(2026, 11, 27, 9, tzinfo=UTC)):
+        yield
 
 
 @pytest.fixture

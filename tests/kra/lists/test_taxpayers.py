@@ -43,9 +43,7 @@ def test_what_is_no_pin_is_not_asked_for(kra: KRASettings, sandbox: SandboxDrive
     assert asked(sandbox) == 0
 
 
-def test_an_older_answer_serves_while_kra_is_away(
-    kra: KRASettings, sandbox: SandboxDriver
-) -> None:
+def test_an_older_answer_serves_while_kra_is_away(kra: KRASettings, sandbox: SandboxDriver) -> None:
     KRAService().find_taxpayer(PIN)
     KRARecord.objects.update(updated_at=timezone.now() - timedelta(days=3))
     sandbox.kra_fault("drop", operation="find_customer", times=None)

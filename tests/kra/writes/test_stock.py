@@ -12,6 +12,7 @@ from django.db import connection
 from integrations.kra.service import KRAService
 from integrations.kra.writes import resend, settle
 from integrations.models import KRABranch, KRAItem, KRAWrite, WriteState
+from integrations.work import later
 from tests.kra.writes.deeds import (
     SUGAR,
     bring,
@@ -156,7 +157,7 @@ def test_a_rejection_frees_the_number_and_takes_its_followers_along(
     assert stock_of(sandbox, SUGAR) == "5"
     # Corrected, under the same key.
     bring(service, 9, key="GRN-1")
-    assert resend(KRAWrite.objects.all()) == 1
+    assert resend(KRAWrite.objects.all()) == 0
     send_all()
     assert movements(sandbox) == [1, 2]
     assert stock_of(sandbox, SUGAR) == "14"
@@ -205,8 +206,6 @@ def test_a_worker_that_died_before_the_answer_leaves_it_in_doubt(
     KRAWrite.objects.filter(kind="stock_io").update(work_state="due")
     KRABranch.objects.update(last_stock_number=0)
     KRAItem.objects.get(item_code=SUGAR).stock_rows.all().delete()
-    from integrations.work import later
-
     KRAWrite.objects.filter(kind="stock_io").update(next_attempt_at=later(0))
     send_all()
     assert states()[0] == ("stock_io", "done", 1)
@@ -215,9 +214,7 @@ def test_a_worker_that_died_before_the_answer_leaves_it_in_doubt(
     assert KRAItem.objects.get(item_code=SUGAR).stock == 10
 
 
-def test_a_person_settles_what_stays_in_doubt(
-    service: KRAService, sandbox: SandboxDriver
-) -> None:
+def test_a_person_settles_what_stays_in_doubt(service: KRAService, sandbox: SandboxDriver) -> None:
     sandbox.kra_fault("lose_answer", operation="save_stock_io", times=None)
     bring(service)
     for _ in range(6):
@@ -226,10 +223,21 @@ def test_a_person_settles_what_stays_in_doubt(
     assert write.state == WriteState.IN_DOUBT
     assert write.attention
     settle(write, taken=True)
-    sandbox.clear_faults()
-    send_later()
-    assert [state for _, state, _ in states()] == ["done", "done"]
+    assert states() == [("stock_io", "done", 1), ("stock_master", "queued", None)]
+    assert KRAItem.objects.get(item_code=SUGAR).stock == 10
     assert KRABranch.objects.get().last_stock_number == 1
+
+
+def test_a_person_sends_a_rejected_movement_again_with_its_followers(
+    service: KRAService, sandbox: SandboxDriver
+) -> None:
+    sandbox.kra_fault("result_code", operation="save_stock_io", code="910")
+    bring(service)
+    send_all()
+    assert resend(KRAWrite.objects.filter(kind="stock_io")) == 1
+    send_all()
+    assert [state for _, state, _ in states()] == ["done", "done"]
+    assert stock_of(sandbox, SUGAR) == "10"
 
 
 def test_a_refused_device_holds_the_reports_back(

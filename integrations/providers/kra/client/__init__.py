@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from integrations.config import Snapshot
 from integrations.providers.kra.client.connection import Connection, Reply, rate_of
 from integrations.providers.kra.client.device import DeviceCalls, DeviceInfo
 from integrations.providers.kra.client.endpoints import OPERATIONS, path_of, read_paths
@@ -19,7 +18,6 @@ __all__ = [
     "FoundInvoice",
     "Reply",
     "SaleReply",
-    "check_connection",
     "credential_of",
     "fetch_token",
     "path_of",
@@ -30,8 +28,3 @@ __all__ = [
 
 class EtimsClient(SaleCalls, DeviceCalls):
     """eTIMS with one row's credentials, by the row's transport. Cheap to make."""
-
-
-def check_connection(config: Snapshot) -> str:
-    """The registered connection test of KRA. Never initialises a device."""
-    return EtimsClient(config).check()

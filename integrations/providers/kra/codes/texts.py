@@ -35,6 +35,8 @@ _TEXTS: tuple[tuple[str, Kind, str, str], ...] = (
     (r"no apiproduct match|product mismatch|invalid apikey|invalid api key|invalid client",
      Kind.DEVICE, "KRA's gateway does not let this app use the product.",
      "Subscribe the app to it on the developer portal, or enter the product's own key and secret."),
+    (r"overlapped data", Kind.DUPLICATE, "KRA has this already.",
+     "What KRA has under this number is looked up."),
     (r"spike\s*arrest|quota", Kind.BUSY, "KRA's gateway was asked too often.",
      "Calls are slowed down; wait a while."),
     (r"invalid\s+taxblamt", Kind.REFUSED,
