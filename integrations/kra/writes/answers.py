@@ -45,7 +45,7 @@ def settle_answer(write: KRAWrite, told: Settled) -> None:
         _out_of_sequence(write, told)
     elif kind in (Kind.DEVICE, Kind.BUSY, Kind.UNKNOWN):
         pause = DEVICE_PAUSE if kind is Kind.DEVICE else BUSY_PAUSE
-        error = IntegrationError(told.sentence, code=told.meaning.code or "refused")
+        error = IntegrationError(told.sentence, code=told.meaning.code or "provider_error")
         take_back(write, error, pause=pause)
     else:
         _refused(write, told)

@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
+from integrations.conf import hub_settings
 from integrations.config import Snapshot
 from integrations.exceptions import (
     ConfigurationError,
@@ -29,9 +30,7 @@ from integrations.models import WriteState as S
 from integrations.providers.kra.client import EtimsClient, EtimsRefused
 from integrations.work import Again, Done, Kept, Outcome, Queue
 
-# Seconds. The longest a call may take, and how long a crashed worker holds its branch.
-DEADLINE_SECONDS = 100.0
-LEASE_SECONDS = 130.0
+# Seconds.
 HOLD_PAUSE = 30.0
 SETTINGS_PAUSE = 60.0
 NOT_ALONE = "What it belongs to was rejected."
@@ -45,8 +44,8 @@ def make_queue() -> Queue[KRAWrite]:
         model=KRAWrite,
         handle=advance,
         concurrency=4,
-        lease_seconds=LEASE_SECONDS,
-        deadline_seconds=DEADLINE_SECONDS,
+        lease_seconds=hub_settings.kra_lease_seconds,
+        deadline_seconds=hub_settings.kra_deadline_seconds,
         max_attempts=100_000,
         backoff=(15.0, 60.0, 300.0),
         lane_field="branch",
