@@ -99,6 +99,11 @@ def _skip_to(write: KRAWrite, expected: int, told: Settled) -> None:
     if expected < 1 or expected == write.number:
         _refused(write, told)
         return
+    ours = KRAWrite.objects.filter(branch_id=write.branch_id, kind=write.kind, number=expected)
+    if ours.exists():
+        look = f"KRA expects number {expected}, which it took before by our book: compare them."
+        reject(write, told.sentence, code=told.meaning.code, text=told.text, attention=look)
+        return
     with transaction.atomic():
         if expected > (write.number or 0):
             advance_counter(write.branch, counter, expected - 1)

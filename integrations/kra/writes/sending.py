@@ -135,7 +135,8 @@ def _first_time(write: KRAWrite, config: Snapshot) -> dict[str, Any] | None:
         write.document = changes["document"] = document
     counter = COUNTERS.get(write.kind)
     if counter:
-        branch = KRABranch.objects.select_for_update().get(pk=write.branch_id)
+        # Not its key: whoever adds work points a foreign key here and must not wait.
+        branch = KRABranch.objects.select_for_update(no_key=True).get(pk=write.branch_id)
         changes["number"] = getattr(branch, counter) + 1
     changes["body"] = body_of(write, config, changes.get("number"))
     if write.kind == WriteKind.STOCK_MASTER:
