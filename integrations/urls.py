@@ -19,6 +19,7 @@ from integrations.api import (
     views,
 )
 from integrations.api.kra_gava_urls import gava_urls
+from integrations.api.kra_list_urls import kra_list_urls
 from integrations.api.kra_urls import kra_urls
 from integrations.api.settings_urls import settings_urls
 from integrations.api.webhook_urls import webhook_urls
@@ -35,6 +36,7 @@ urlpatterns = [
     path("summary/", views.SummaryView.as_view(), name="integration-summary"),
     *settings_urls("mpesa"),
     *kra_urls(),
+    *kra_list_urls(),
     path("payments/", payment_views.PaymentListView.as_view(), name="payment-list"),
     path("payments/stk-push/", payment_views.StkPushView.as_view(), name="payment-stk-push"),
     path("payments/payouts/", payout_views.PayoutView.as_view(), name="payout-create"),

@@ -182,6 +182,7 @@ class KRARecord(models.Model):
 class KRACursor(models.Model):
     """How far a list was read: `last_request` goes into the next request as `lastReqDt`."""
 
+    business = models.CharField(max_length=64, blank=True, default="")
     environment = models.CharField(max_length=20, choices=Environment.choices)
     tin = models.CharField("PIN", max_length=20)
     bhf_id = models.CharField("branch", max_length=10)

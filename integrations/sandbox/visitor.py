@@ -19,6 +19,9 @@ INITIATOR_NAME = "testapi"
 INITIATOR_PASSWORD = "Safaricom123!!"  # noqa: S105 - published for everybody
 APPROVE_ABOVE = "1000"
 SETTINGS_PATH = "/admin/integrations/mpesasettings/"
+KRA_SETTINGS_PATH = "/admin/integrations/krasettings/"
+KRA_PIN, KRA_SERIAL = "P051234567X", "KRASERIAL0001"
+KRA_CLIENT, KRA_SECRET = "demo-client-id", "demo-client-secret"
 _INPUT = re.compile(r"<(?:input|textarea|select)\b[^>]*>", re.IGNORECASE)
 
 
@@ -41,15 +44,44 @@ class Visitor:
 
     def save_settings(self, sandbox_url: str) -> str:
         """Fill in and save the M-Pesa form; the path of the saved row's page."""
-        page = self._get(SETTINGS_PATH + "add/")
-        typed = typed_settings(sandbox_url, self._certificate(sandbox_url))
-        answer = self._post(
-            SETTINGS_PATH + "add/", page, {**_filled(page), **typed, "_continue": "1"}
+        return self._save(
+            SETTINGS_PATH, typed_settings(sandbox_url, self._certificate(sandbox_url))
         )
+
+    def save_kra_settings(self, sandbox_url: str) -> str:
+        """Let the sandbox's KRA approve a device, then save the KRA form; the row's page."""
+        self._control(sandbox_url, "approve", serial=KRA_SERIAL)
+        app = {"key": KRA_CLIENT, "secret": KRA_SECRET}
+        self._control(sandbox_url, "apps", **app)
+        return self._save(KRA_SETTINGS_PATH, typed_kra_settings(sandbox_url))
+
+    def initialise_device(self, path: str) -> str:
+        """Press "Initialise device" on KRA's settings, and confirm; what the page then says.
+
+        Raises StackError when KRA does not hand out the key.
+        """
+        place = f"{path}device/"
+        answer = self._post(place, self._get(place), {"confirmed": "yes"})
+        told = re.search(r"KRA initialised the control unit [^<]+", answer.text)
+        if told is None:
+            raise StackError("KRA did not initialise the device.")
+        return unescape(told.group()).strip()
+
+    def _save(self, folder: str, typed: dict[str, str]) -> str:
+        page = self._get(folder + "add/")
+        answer = self._post(folder + "add/", page, {**_filled(page), **typed, "_continue": "1"})
         path = answer.url.removeprefix(self.web_url)
-        if not re.fullmatch(re.escape(SETTINGS_PATH) + r"\d+/change/", path):
+        if not re.fullmatch(re.escape(folder) + r"\d+/change/", path):
             raise StackError(f"The settings form was not saved: {_errors(answer.text)}")
         return path
+
+    def _control(self, sandbox_url: str, action: str, **payload: str) -> None:
+        """What KRA does on its own portal: approve a device, issue an app's keys."""
+        answer = self.session.post(
+            f"{sandbox_url}/_control/kra/{action}", json=payload, headers={"X-Sandbox": "1"},
+            timeout=30,
+        )  # fmt: skip
+        answer.raise_for_status()
 
     def register_c2b(self, path: str) -> None:
         """Press "Register C2B addresses" for a settings row; raises StackError when refused."""
@@ -119,6 +151,21 @@ def typed_settings(sandbox_url: str, certificate: str) -> dict[str, str]:
         "initiator_password": INITIATOR_PASSWORD,
         "certificate": certificate,
         "approve_above": APPROVE_ABOVE,
+    }
+
+
+def typed_kra_settings(sandbox_url: str) -> dict[str, str]:
+    """What is typed into the KRA form, by the form's field names."""
+    return {
+        "kra_pin": KRA_PIN,
+        "branch_code": "00",
+        "device_serial": KRA_SERIAL,
+        "transport": "oscu_direct",
+        "sandbox_url": f"{sandbox_url}/kra/etims-api",
+        "gavaconnect_sandbox_url": f"{sandbox_url}/kra",
+        "client_id": KRA_CLIENT,
+        "client_secret": KRA_SECRET,
+        "trade_name": "Duka Moja",
     }
 
 

@@ -35,6 +35,8 @@ WITHOUT_ROWS = ("keyrotation", "workqueue")
 NEVER_ADDED = (
     "accountbalance", "allotment", "approval", "c2bregistration", "expectedpayment",
     "initiatoralarm", "mpesaquery", "krabranch", "krainvoice",
+    "kracode", "kracursor", "kraimport", "kraitem", "kraitemclass", "krapurchase", "krarecord",
+    "krawrite",
     "payoutbatch", "pullaccount", "statementitem", "statementline", "statementrun", "worklist",
     "webhookevent", "webhookreplay",
 )  # fmt: skip

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.core.management import get_commands
+from django.utils import timezone
 
-from integrations.models import MpesaSettings, Payment
+from integrations.models import KRAInvoice, KRASettings, MpesaSettings, Payment
 from integrations.payments.mpesa_payment import MpesaPaymentService
 from integrations.sandbox import visitor
 from tests.conftest import run_work
 from tests.hunt.plants import planted
+from tests.hunt.spool import spool
 from tests.sandbox.driver import SandboxDriver
 
 ROOT = Path(__file__).parent.parent.parent
 FOLDER = ROOT / "docs/tutorial"
 FIRST = (FOLDER / "first-payment.md").read_text()
 BOTH_WAYS = (FOLDER / "money-both-ways.md").read_text()
+TAX = (FOLDER / "tax-from-device-to-receipt.md").read_text()
 BLOCK = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
 
 
@@ -75,7 +79,27 @@ def test_the_code_of_money_both_ways_does_what_the_page_says(
     assert len(sandbox.book()["payouts"]) == 2
 
 
-@pytest.mark.parametrize("page", [FIRST, BOTH_WAYS], ids=["first", "both-ways"])
+@pytest.mark.django_db(transaction=True)
+def test_the_code_of_tax_does_what_the_page_says(
+    kra_row: KRASettings, sandbox: SandboxDriver, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def meanwhile() -> None:
+        for _ in range(3):
+            run_work("kra-writes", "kra-invoices", "events")
+            KRAInvoice.objects.filter(next_attempt_at__isnull=False).update(
+                next_attempt_at=timezone.now() - timedelta(hours=1)
+            )
+        key = KRASettings.objects.get().communication_key.reveal()
+        if key:
+            spool.learn("communication key", key)
+
+    follow(TAX, meanwhile, capsys)
+    meanwhile()
+    assert len(blocks(TAX, "python", "text")) >= 20
+    assert [sold["number"] for sold in sandbox.kra_unit()["sales"]] == [1, 2, 3]
+
+
+@pytest.mark.parametrize("page", [FIRST, BOTH_WAYS, TAX], ids=["first", "both-ways", "tax"])
 def test_every_printed_command_exists(page: str) -> None:
     lines = [line for _kind, text in blocks(page, "console") for line in text.splitlines()]
     targets = re.findall(r"^make ([\w-]+)", "\n".join(lines), re.M)

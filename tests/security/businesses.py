@@ -25,10 +25,17 @@ from integrations.models import (
     KRABranch,
     KRACertificateRequest,
     KRAComplianceCheck,
+    KRACursor,
     KRAFiling,
+    KRAImport,
     KRAInvoice,
     KRAInvoiceEvent,
+    KRAItem,
+    KRAPurchase,
+    KRARecord,
     KRASettings,
+    KRAStock,
+    KRAWrite,
     MpesaQuery,
     MpesaSettings,
     Payment,
@@ -213,7 +220,37 @@ def plant_tax_documents() -> list[Model]:
         },
     )  # fmt: skip
     event = KRAInvoiceEvent.objects.create(invoice=invoice, kind="in_doubt", text=MARK)
-    return [branch, invoice, event]
+    return [branch, invoice, event, *plant_tax_goods(branch)]
+
+
+def plant_tax_goods(branch: KRABranch) -> list[Model]:
+    """An item of the marked business, its stock, what waits for a decision, a report in doubt."""
+    place = {"environment": "sandbox", "tin": branch.tin, "business": THEIRS}
+    item = KRAItem.objects.create(
+        **place, item_code=f"KE{MARK}".upper(), reference=MARK, name=MARK, class_code="1",
+        type_code="2", packaging_unit="CT", quantity_unit="NO", tax_type="B", price=77, stock=7,
+    )  # fmt: skip
+    write = KRAWrite.objects.create(
+        business=THEIRS, environment="sandbox", branch=branch, kind="stock_io", key=MARK,
+        state="in_doubt", number=6, document={"remark": MARK}, body={"remark": MARK},
+        digest="7" * 64, message=MARK, attention=MARK, result_text=MARK, next_attempt_at=None,
+    )  # fmt: skip
+    return [
+        item,
+        write,
+        KRAStock.objects.create(branch=branch, item=item, quantity=7),
+        KRAPurchase.objects.create(
+            business=THEIRS, branch=branch, supplier_pin="P099135791Q", supplier_name=MARK,
+            supplier_number=7, total=77, data={"remark": MARK}, write=write,
+        ),
+        KRAImport.objects.create(
+            business=THEIRS, branch=branch, task_code=MARK, declared_on="20261127",
+            item_sequence=7, name=MARK, data={"itemNm": MARK},
+        ),
+        KRARecord.objects.create(**place, kind="customer", key=MARK, name=MARK,
+                                 data={"name": MARK}),
+        KRACursor.objects.create(**place, bhf_id="07", list_name="items", message=MARK),
+    ]  # fmt: skip
 
 
 def plant_tax_checks() -> list[Model]:

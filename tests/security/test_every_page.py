@@ -27,6 +27,10 @@ from integrations.models import (
     BusinessGrant,
     ExpectedPayment,
     KeyRotation,
+    KRAImport,
+    KRAItem,
+    KRAPurchase,
+    KRAWrite,
     MpesaQuery,
     MpesaSettings,
     Payment,
@@ -74,12 +78,19 @@ BY_PUBLIC_ID: dict[str, Any] = {
     "batch_id": PayoutBatch,
     "expectation_id": ExpectedPayment,
     "query_id": MpesaQuery,
+    "report_id": KRAWrite,
     "replay_id": WebhookReplay,
     "statement_id": StatementRun,
 }
 
 
-BY_KEY: dict[str, Any] = {"endpoint_id": WebhookEndpoint, "event_id": WebhookEvent}
+BY_KEY: dict[str, Any] = {
+    "endpoint_id": WebhookEndpoint,
+    "event_id": WebhookEvent,
+    "item_id": KRAItem,
+    "purchase_id": KRAPurchase,
+    "import_id": KRAImport,
+}
 
 
 def value_of(parameter: str, address: str) -> str:

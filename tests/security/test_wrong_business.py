@@ -27,8 +27,12 @@ from integrations.models import (
     KRABranch,
     KRACertificateRequest,
     KRAFiling,
+    KRAImport,
     KRAInvoice,
+    KRAItem,
+    KRAPurchase,
     KRASettings,
+    KRAWrite,
     MpesaQuery,
     MpesaSettings,
     Payment,
@@ -44,7 +48,8 @@ from tests.security.businesses import MARK, OURS, THEIRS, Rows, shows_the_mark
 
 API = "/api/v1/integrations/"
 # Models of admin pages whose rows belong to nobody's business.
-NO_BUSINESS = {"Integrations", "AppSettings", "KeyRotation", "WorkQueue", "WorkList"}
+NO_BUSINESS = {"Integrations", "AppSettings", "KeyRotation", "WorkQueue", "WorkList",
+               "KRACode", "KRAItemClass"}
 # Apps of other people's, whose pages ask for rights that staff of a business don't have.
 OTHER_APPS = {"auth", "axes", "sites", "contenttypes", "sessions", "django_celery_beat"}
 PUSH = {"phone": "0712345678", "amount": 10, "account_reference": "INV001"}
@@ -80,6 +85,10 @@ def parameters(rows: Rows) -> dict[str, str]:
         "slug": "mpesa",
         "invoice_id": str(rows.of(KRAInvoice).public_id),
         "branch_id": str(rows.of(KRABranch).pk),
+        "item_id": str(rows.of(KRAItem).pk),
+        "purchase_id": str(rows.of(KRAPurchase).pk),
+        "import_id": str(rows.of(KRAImport).pk),
+        "report_id": str(rows.of(KRAWrite).public_id),
         "check": "invoice",
         "request_id": str(rows.of(KRACertificateRequest).pk),
         "filing_id": str(rows.of(KRAFiling).public_id),
@@ -143,6 +152,10 @@ def _ids(rows: Rows) -> list[str]:
         f"/{rows.of(MpesaSettings).pk}/",
         f"kra-settings/{rows.of(KRASettings).pk}/",
         f"kra/branches/{rows.of(KRABranch).pk}/",
+        f"kra/items/{rows.of(KRAItem).pk}/",
+        f"kra/purchases/{rows.of(KRAPurchase).pk}/",
+        f"kra/imports/{rows.of(KRAImport).pk}/",
+        str(rows.of(KRAWrite).public_id),
         str(rows.of(KRAInvoice).public_id),
         str(rows.of(KRAFiling).public_id),
         str(rows.of(Payment).public_id),

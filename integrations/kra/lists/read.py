@@ -88,6 +88,7 @@ def _cursor(branch: KRABranch, feed: Feed) -> KRACursor:
         tin=branch.tin,
         bhf_id=branch.bhf_id,
         list_name=feed.name,
+        defaults={"business": branch.business},
     )
     return cursor
 

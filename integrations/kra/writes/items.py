@@ -13,7 +13,7 @@ from integrations.exceptions import IntegrationError, InvalidInput
 from integrations.kra.config import branch_of
 from integrations.kra.writes.item_input import CHANGEABLE, FIXED, read_item
 from integrations.kra.writes.store import queue_subject
-from integrations.models import KRABranch, KRAItem, KRAWrite, Transport, WriteKind
+from integrations.models import AuditEntry, KRABranch, KRAItem, KRAWrite, Transport, WriteKind
 from integrations.providers.kra.payloads.items import LAST_RUNNING, item_code
 
 _TRIES = 20
@@ -75,9 +75,18 @@ def find_item(branch: KRABranch, field: str, name: object) -> KRAItem:
 def exclude_item(branch: KRABranch, name: object, *, excluded: bool) -> KRAItem:
     """Leave an item out of what KRA is told, or take it in again; raises InvalidInput."""
     item = find_item(branch, "item", name)
-    KRAItem.objects.filter(pk=item.pk).update(is_excluded=excluded)
-    item.refresh_from_db()
+    if item.is_excluded != excluded:
+        set_excluded(item, excluded=excluded)
     return item
+
+
+def set_excluded(item: KRAItem, *, excluded: bool) -> None:
+    """Change whether KRA is told of an item. Audited."""
+    with transaction.atomic():
+        KRAItem.objects.filter(pk=item.pk).update(is_excluded=excluded)
+        item.refresh_from_db()
+        action = "kra_item_excluded" if excluded else "kra_item_included"
+        AuditEntry.objects.record(action, target=item, business=item.business)
 
 
 def _check_unit(config: Snapshot, unit: str) -> None:

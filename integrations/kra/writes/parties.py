@@ -48,7 +48,12 @@ def save_customer(config: Snapshot, data: object, *, by: Any = None) -> KRAWrite
     }
     branch = branch_of(config)
     write, _ = queue_subject(
-        branch, WriteKind.CUSTOMER, document["number"], document, business=config.business, by=by
+        branch,
+        WriteKind.CUSTOMER,
+        str(document["number"]),
+        document,
+        business=config.business,
+        by=by,
     )
     return write
 
@@ -67,7 +72,12 @@ def save_insurance(config: Snapshot, data: object, *, by: Any = None) -> KRAWrit
     }
     branch = branch_of(config)
     write, _ = queue_subject(
-        branch, WriteKind.INSURANCE, document["code"], document, business=config.business, by=by
+        branch,
+        WriteKind.INSURANCE,
+        str(document["code"]),
+        document,
+        business=config.business,
+        by=by,
     )
     return write
 

@@ -17,10 +17,13 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
 
+from integrations.kra.service import KRAService
 from integrations.models import (
     Approval,
     ExpectationState,
     ExpectedPayment,
+    KRABranch,
+    KRASettings,
     MpesaSettings,
     Payment,
 )
@@ -42,11 +45,28 @@ WRONG_PIN_AMOUNT = 2001
 # What the webhook endpoint gets, and how many of the story's payments are paid.
 PAID, PAYMENTS = "payment.succeeded", 3
 
+# What the ERP sells, and to whom.
+ITEM = {
+    "name": "Sugar 1 kg", "class_code": "5059690800", "packaging_unit": "NT",
+    "quantity_unit": "NO", "tax_type": "B", "price": "116.00", "reference": "SUGAR",
+}  # fmt: skip
+INVOICE = {
+    "invoice_number": "INV-1001",
+    "issue_date": "2026-11-23",
+    "customer": {"name": "Mwangi & Sons", "kra_pin": "A123456789B"},
+    "prices_include_tax": True,
+    "items": [
+        {"description": "Sugar 1 kg", "reference": "SUGAR", "quantity": 10, "unit_price": "116.00"}
+    ],
+}
+# A PIN that KRA's portal publishes for tests (reference, section 11).
+SOMEBODY = "A744610021G"
+
 
 class Command(BaseCommand):
-    """Starts web, worker and sandbox, and walks money in and out through them."""
+    """Starts web, worker and sandbox; walks money both ways and an invoice through them."""
 
-    help = "Shows M-Pesa payments in and out, from encrypted settings to their receipts."
+    help = "Shows M-Pesa both ways and invoices signed by KRA, from settings to receipts."
     requires_system_checks = []
     requires_migrations_checks = False
 
@@ -81,7 +101,7 @@ class Command(BaseCommand):
         self.stdout.flush()
 
     def _once(self, folder: Path) -> None:
-        self._say("BengoERP Integrations: M-Pesa both ways, from settings to receipts.\n")
+        self._say("BengoERP Integrations: M-Pesa both ways and KRA, from settings to receipts.\n")
         self._say("1. Starting web, worker and sandbox on free loopback ports…")
         stack = LocalStack(folder, fresh_environment(folder))
         stack.environment["DEMO_PASSWORD"] = secrets.token_urlsafe(12)
@@ -145,10 +165,13 @@ class Command(BaseCommand):
         if not words.startswith("Connected"):
             raise StackError("The connection test failed.")
         visitor.register_c2b(path)
+        kra_path = visitor.save_kra_settings(sandbox_url)
         if not is_setup_only:
             with listening(receiver_place) as listener:
                 self._register(listener)
                 self._take(visitor, listener)
+            self._tax(visitor, kra_path)
+            self._health(visitor)
 
     def _register(self, listener: HookListener) -> None:
         self._say("4. Giving another system a webhook endpoint, for every paid payment:")
@@ -172,12 +195,45 @@ class Command(BaseCommand):
         self._timeline(self._pay_out(visitor, "0733000002", 1500, "SUP-31"), expected="succeeded")
         self._say("9. What the other system received, checked with its secret (Standard Webhooks):")
         self._received(listener)
-        self._say("10. Health, as the API answers it:")
+
+    def _tax(self, visitor: Visitor, path: str) -> None:
+        self._say(
+            "10. KRA: PIN, branch and serial are typed in; pressing “Initialise device”, once:"
+        )
+        self._say(f"   {visitor.initialise_device(path)}")
+        kra = KRAService()
+        _done(kra.sync_tax_data(lists=["codes", "item_classes"]))
+        _done(kra.save_item(ITEM))
+        self._say("11. Handing in an invoice, as ERP code does, and waiting for its signature:")
+        self._say("   KRAService().submit_invoice({…})")
+        self._signed(_done(kra.submit_invoice(INVOICE)))
+        self._say("12. Crediting 2 of the 10 bags:")
+        self._say(
+            '   KRAService().credit_invoice("INV-1001", [{…}], number="CN-1001", reason="03")'
+        )
+        line = {"original_line": 1, "quantity": 2}
+        self._signed(_done(kra.credit_invoice("INV-1001", [line], number="CN-1001", reason="03")))
+        pdf = _done(kra.get_receipt("INV-1001", "pdf"))
+        self._say(f"     the receipt of INV-1001 as PDF, with its QR code: {len(pdf) > 0}")
+        self._say("13. Asking KRA who is behind a PIN (GavaConnect):")
+        found = _done(kra.check_pin_online(SOMEBODY))
+        self._say(f"     {SOMEBODY}  {found['name']}, {'active' if found['is_active'] else '-'}")
+
+    def _signed(self, told: dict[str, Any]) -> None:
+        amounts = f"KES {Decimal(told['total']):,.2f}, VAT {Decimal(told['tax']):,.2f}"
+        number = f"{told['control_unit_id']}/{told['receipt_number']}"
+        self._say(f"     {told['invoice_number']:<9} {told['status']:<8} {amounts:<30} {number}")
+        if told["status"] != "signed":
+            raise StackError(f"{told['invoice_number']} is not signed: {told['message']}")
+
+    def _health(self, visitor: Visitor) -> None:
+        self._say("14. Health, as the API answers it:")
         answer = visitor.health()
         for slug, status in answer["integrations"].items():
             self._say(f"   {slug:<13} {status['status']:<15} {status['message']}")
-        if not answer["integrations"]["mpesa"]["connected"]:
-            raise StackError("Health says that M-Pesa is not connected.")
+        for slug in ("mpesa", "kra"):
+            if not answer["integrations"][slug]["connected"]:
+                raise StackError(f"Health says that {slug} is not connected.")
 
     def _received(self, listener: HookListener) -> None:
         events = wait_until(lambda: list(listener.received), lambda found: len(found) >= PAYMENTS)
@@ -249,13 +305,25 @@ def _write_environment(folder: Path, environment: dict[str, str]) -> None:
     path.write_text(text)
 
 
+def _done(answer: tuple[bool, Any]) -> Any:
+    """The data of an answer of KRA's; raises StackError for a failure."""
+    success, told = answer
+    if not success:
+        raise StackError(f"KRA: {told}")
+    return told
+
+
 def _needs_settings(sandbox_url: str) -> bool:
-    """Whether the installation has no M-Pesa row that points at this sandbox."""
+    """Whether the installation has no rows that point at this sandbox."""
     row = MpesaSettings.objects.filter(business="").first()
     if row is None:
         return True
     if not row.sandbox_url.startswith(sandbox_url):
         # A new sandbox has a new port, and secrets are bound to the host: type them again.
         row.delete()
+        KRASettings.objects.filter(business="").delete()
+        for unit in KRABranch.objects.exclude(key__contains="#"):
+            # Its numbers are those of the sandbox that is gone; the new one begins at 1.
+            KRABranch.objects.filter(pk=unit.pk).update(key=f"{unit.key}#{unit.pk}")
         return True
     return False

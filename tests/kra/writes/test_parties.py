@@ -55,7 +55,7 @@ def test_bad_rates(service: KRAService, rate: Any) -> None:
 def test_a_user_is_saved_at_once_and_the_password_nowhere(
     service: KRAService, sandbox: SandboxDriver
 ) -> None:
-    data = told(service.save_branch_user(USER, planted("user password")))
+    data = told(service.save_branch_user(USER, planted("posted secret")))
     assert data["state"] == "saved"
     assert sandbox.kra_unit()["people"]["user"] == ["cashier1"]
     record = KRARecord.objects.get(kind="user")
@@ -66,7 +66,7 @@ def test_a_user_is_saved_at_once_and_the_password_nowhere(
 
 def test_a_user_is_refused_inside_a_transaction(service: KRAService) -> None:
     with transaction.atomic():
-        answer = service.save_branch_user(USER, planted("user password"))
+        answer = service.save_branch_user(USER, planted("posted secret"))
     assert refused(answer)[1] == "open_transaction"
     assert not KRARecord.objects.filter(kind="user").exists()
 
@@ -76,16 +76,16 @@ def test_a_user_whose_answer_was_lost(
     service: KRAService, sandbox: SandboxDriver, kind: str
 ) -> None:
     sandbox.kra_fault(kind, operation="save_user")
-    answer = service.save_branch_user(USER, planted("user password"))
+    answer = service.save_branch_user(USER, planted("posted secret"))
     assert refused(answer)[1] == "outcome_unknown"
     assert KRARecord.objects.get(kind="user").data["state"] == "unknown"
-    told(service.save_branch_user(USER, planted("user password")))
+    told(service.save_branch_user(USER, planted("posted secret")))
     assert KRARecord.objects.get(kind="user").data["state"] == "saved"
 
 
 def test_a_refused_user(service: KRAService, sandbox: SandboxDriver) -> None:
     sandbox.kra_fault("result_code", operation="save_user", code="910")
-    assert not service.save_branch_user(USER, planted("user password"))[0]
+    assert not service.save_branch_user(USER, planted("posted secret"))[0]
     assert KRARecord.objects.get(kind="user").data["state"] == "refused"
 
 

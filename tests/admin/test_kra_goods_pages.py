@@ -1,0 +1,110 @@
+"""The pages of items, lists, purchases, imports and reports: what people may do there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+
+from integrations.kra.service import KRAService
+from integrations.models import KRAImport, KRAItem, KRAPurchase, KRAWrite
+from tests.kra.conftest import kra, kra_hosts  # noqa: F401
+from tests.kra.writes.deeds import SOAP, SUGAR, bring, send_all, told
+from tests.sandbox.driver import SandboxDriver
+
+BASE = "/admin/integrations"
+
+
+@pytest.fixture
+def service(kra: Any, sandbox: SandboxDriver) -> KRAService:  # noqa: F811
+    sandbox.kra("purchase", lines=[{"qty": 3, "prc": 116}])
+    sandbox.kra("import")
+    made = KRAService()
+    told(made.sync_tax_data())
+    return made
+
+
+def act(client: Client, model: str, action: str, *ids: int) -> Any:
+    data = {"action": action, "_selected_action": [str(pk) for pk in ids]}
+    return client.post(f"{BASE}/{model}/", data, follow=True)
+
+
+def test_items_are_excluded_and_registered(service: KRAService, admin_client: Client) -> None:
+    told(service.save_item(SOAP))
+    item = KRAItem.objects.get(reference="SOAP")
+    act(admin_client, "kraitem", "exclude", item.pk)
+    item.refresh_from_db()
+    assert item.is_excluded
+    assert "excluded from eTIMS" in act(
+        admin_client, "kraitem", "register_at_kra", item.pk
+    ).content.decode()
+    act(admin_client, "kraitem", "include", item.pk)
+    act(admin_client, "kraitem", "register_at_kra", item.pk)
+    send_all()
+    item.refresh_from_db()
+    assert (item.is_registered, KRAWrite.objects.count()) == (True, 1)
+    page = admin_client.get(f"{BASE}/kraitem/{item.pk}/change/")
+    assert page.status_code == 200
+
+
+def test_a_purchase_is_accepted_by_its_form(service: KRAService, admin_client: Client) -> None:
+    row = KRAPurchase.objects.get()
+    page = admin_client.get(f"{BASE}/krapurchase/{row.pk}/change/").content.decode()
+    assert f"{row.pk}/accept/" in page
+    url = f"{BASE}/krapurchase/{row.pk}/accept/"
+    assert "Supplied goods" in admin_client.get(url).content.decode()
+    answer = admin_client.post(url, {"item_1": "NONE", "remark": ""})
+    assert "not in the catalogue" in answer.content.decode()
+    admin_client.post(url, {"item_1": SUGAR, "remark": "fine"})
+    row.refresh_from_db()
+    assert (row.state, row.decided_by) == ("accepted", "admin")
+    assert f"{row.pk}/accept/" not in admin_client.get(
+        f"{BASE}/krapurchase/{row.pk}/change/"
+    ).content.decode()
+
+
+def test_an_import_is_rejected_by_its_form(service: KRAService, admin_client: Client) -> None:
+    row = KRAImport.objects.get()
+    admin_client.post(f"{BASE}/kraimport/{row.pk}/reject/", {"remark": "Not ours"})
+    row.refresh_from_db()
+    assert row.state == "rejected"
+
+
+def test_reports_are_sent_again(
+    service: KRAService, sandbox: SandboxDriver, admin_client: Client
+) -> None:
+    sandbox.kra_fault("result_code", operation="save_stock_io", code="910")
+    bring(service)
+    send_all()
+    write = KRAWrite.objects.get(kind="stock_io")
+    assert write.state == "rejected"
+    act(admin_client, "krawrite", "send_again", write.pk)
+    send_all()
+    write.refresh_from_db()
+    assert write.state == "done"
+    assert admin_client.get(f"{BASE}/krawrite/{write.pk}/change/").status_code == 200
+
+
+def test_lists_are_read_now(service: KRAService, admin_client: Client) -> None:
+    from integrations.models import KRACursor
+
+    cursor = KRACursor.objects.get(list_name="codes")
+    page = act(admin_client, "kracursor", "sync_now", cursor.pk).content.decode()
+    assert "new rows" in page
+
+
+def test_who_may_only_see_may_not_act(service: KRAService, client: Client) -> None:
+    user = User.objects.create_user("reader", is_staff=True)
+    names = ["view_kraitem", "view_krapurchase", "view_krawrite", "view_kracursor"]
+    user.user_permissions.set(Permission.objects.filter(codename__in=names))
+    client.force_login(user)
+    row = KRAPurchase.objects.get()
+    assert client.get(f"{BASE}/krapurchase/").status_code == 200
+    assert client.post(f"{BASE}/krapurchase/{row.pk}/accept/", {}).status_code == 403
+    item = KRAItem.objects.first()
+    assert item is not None
+    act(client, "kraitem", "exclude", item.pk)
+    item.refresh_from_db()
+    assert not item.is_excluded

@@ -1,0 +1,116 @@
+"""KRA's lists, items, stock, purchases, imports and reports over HTTP."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from rest_framework.test import APIClient
+
+from integrations.models import KRAWrite
+from tests.api.conftest import user_with, with_token
+from tests.kra.conftest import make_kra
+from tests.kra.writes.deeds import SOAP, SUGAR, send_all
+from tests.sandbox.driver import SandboxDriver
+
+API = "/api/v1/integrations/kra/"
+RIGHTS = (
+    "view_kracode", "view_kraitem", "view_krastock", "view_krapurchase", "view_kraimport",
+    "view_krawrite", "view_kracursor", "report_krawrite", "resend_krawrite",
+    "decide_krapurchase", "decide_kraimport", "sync_kracursor",
+)  # fmt: skip
+
+
+@pytest.fixture
+def client(kra_hosts: SandboxDriver) -> APIClient:
+    make_kra(kra_hosts)
+    kra_hosts.kra("purchase", lines=[{"qty": 3, "prc": 116, "itemCd": SUGAR}])
+    kra_hosts.kra("import")
+    made = with_token(user_with(*RIGHTS), "tax:read", "tax:write")
+    answer = made.post(f"{API}sync/", {})
+    assert answer.status_code == 200, answer.content
+    assert answer.json()["success"], answer.json()
+    return made
+
+
+def rows(client: APIClient, path: str) -> list[dict[str, Any]]:
+    answer = client.get(API + path)
+    assert answer.status_code == 200, answer.content
+    body = answer.json()
+    found: list[dict[str, Any]] = body if isinstance(body, list) else body["results"]
+    return found
+
+
+def test_lists_are_read_and_shown(client: APIClient) -> None:
+    assert [row["code"] for row in rows(client, "codes/?class=04")] == ["A", "B", "C", "D", "E"]
+    assert rows(client, "item-classes/?search=50596")[0]["code"] == "5059690800"
+    assert len(rows(client, "sync/")) == 8
+    answer = client.post(f"{API}sync/", {"lists": ["codes"], "start_date": "2026-01-01"})
+    assert "no period" in answer.json()["note"]
+    assert client.post(f"{API}sync/", {"lists": ["prices"]}).status_code == 400
+    bad = {"start_date": "2026-02-01", "end_date": "2026-01-01"}
+    assert client.post(f"{API}sync/", bad).json()["error"]["field"] == "end_date"
+
+
+def test_items_are_saved_and_reported(client: APIClient) -> None:
+    answer = client.post(f"{API}items/", SOAP, headers={"Idempotency-Key": "a"})
+    assert answer.status_code == 200, answer.content
+    told = answer.json()
+    again = client.post(f"{API}items/", SOAP, headers={"Idempotency-Key": "a"}).json()
+    assert again["report"]["report_id"] == told["report"]["report_id"]
+    send_all()
+    found = rows(client, "items/?search=Soap")[0]
+    assert found["is_registered"]
+    url = f"{API}items/{found['id']}/exclude/"
+    assert client.post(url, {"excluded": True}).json()["is_excluded"]
+    answer = client.post(f"{API}items/", {**SOAP, "tax_type": "Q", "reference": "B"})
+    assert (answer.status_code, answer.json()["error"]["field"]) == (400, "tax_type")
+
+
+def test_stock_moves_and_counts(client: APIClient) -> None:
+    line = {"item": SUGAR, "quantity": "10"}
+    answer = client.post(f"{API}stock/moves/", {"movement": "02", "lines": [line], "key": "G1"})
+    assert answer.status_code == 201, answer.content
+    answer = client.post(f"{API}stock/counts/", {"item": SUGAR, "quantity": "7"})
+    assert answer.status_code == 201, answer.content
+    send_all()
+    assert rows(client, f"stock/?item_code={SUGAR}")[0]["quantity"] == "7.00"
+    out = {"movement": "15", "lines": [{"item": SUGAR, "quantity": "8"}]}
+    answer = client.post(f"{API}stock/moves/", out)
+    assert answer.json()["error"]["code"] == "not_in_stock"
+    reports = rows(client, "reports/?kind=stock_io")
+    assert [report["number"] for report in reports] == [2, 1]
+    one = client.get(f"{API}reports/{reports[0]['report_id']}/").json()
+    assert one["state"] == "done"
+    resent = client.post(f"{API}reports/{reports[0]['report_id']}/resend/").json()
+    assert resent["success"] is False
+
+
+def test_purchases_and_imports_are_decided(client: APIClient) -> None:
+    purchase = rows(client, "purchases/?state=new")[0]
+    answer = client.post(f"{API}purchases/{purchase['id']}/accept/", {"receive": True})
+    assert answer.status_code == 200, answer.content
+    assert answer.json()["state"] == "accepted"
+    again = client.post(f"{API}purchases/{purchase['id']}/reject/", {})
+    assert again.json()["error"]["code"] == "already_decided"
+    imported = rows(client, "imports/")[0]
+    answer = client.post(f"{API}imports/{imported['id']}/accept/", {"item": SUGAR})
+    assert answer.status_code == 200, answer.content
+    send_all()
+    assert set(KRAWrite.objects.values_list("state", flat=True)) == {"done"}
+    assert client.post(f"{API}imports/999/reject/", {}).status_code == 404
+
+
+def test_rights_are_asked_for(client: APIClient) -> None:
+    reader = with_token(user_with(*RIGHTS), "tax:read")
+    assert reader.get(f"{API}items/").status_code == 200
+    assert reader.post(f"{API}items/", SOAP).status_code == 403
+    nobody = with_token(user_with(), "tax:read", "tax:write")
+    for path in ("codes/", "items/", "stock/", "purchases/", "imports/", "reports/", "sync/"):
+        assert nobody.get(API + path).status_code == 403, path
+    stranger = with_token(user_with(*RIGHTS, businesses=("other",)), "tax:read", "tax:write")
+    assert rows(stranger, "items/") == []
+    assert rows(stranger, "reports/") == []
+    line = {"item": SUGAR, "quantity": "1"}
+    moved = {"business": "", "movement": "02", "lines": [line]}
+    assert stranger.post(f"{API}stock/moves/", moved).status_code == 403
