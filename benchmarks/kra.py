@@ -16,15 +16,18 @@ ITEM = "KE2NTNO0000001"
 @contextmanager
 def taxpayer(branches: int, *, latency: float) -> Iterator[list[Any]]:
     """The settings rows of as many branches, each with its control unit in the sandbox."""
+    with sandbox() as driver, _allowed(driver.base_url):
+        forget_all()
+        rows = [_open(driver, number) for number in range(branches)]
+        driver.kra("settings", latency=latency)
+        yield rows
+        forget_all()
+
+
+def _allowed(url: str) -> Any:
     from django.test import override_settings
 
-    with sandbox() as driver:
-        with override_settings(OUTBOUND_ALLOWED_HOSTS=[urlsplit(driver.base_url).netloc]):
-            forget_all()
-            rows = [_open(driver, number) for number in range(branches)]
-            driver.kra("settings", latency=latency)
-            yield rows
-            forget_all()
+    return override_settings(OUTBOUND_ALLOWED_HOSTS=[urlsplit(url).netloc])
 
 
 def _open(driver: Any, number: int) -> Any:

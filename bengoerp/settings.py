@@ -367,6 +367,9 @@ SPECTACULAR_SETTINGS = {
         "KRADeviceStateEnum": "integrations.models.DeviceState",
         "KRAFilingStateEnum": "integrations.models.FilingState",
         "KRAFilingKindEnum": "integrations.models.FilingKind",
+        "KRAReportStateEnum": "integrations.models.WriteState",
+        "KRAReportKindEnum": "integrations.models.WriteKind",
+        "KRADecisionStateEnum": "integrations.models.PurchaseState",
         "KRACertificateTypeEnum": "integrations.models.CertificateType",
     },
 }

@@ -47,7 +47,8 @@ FORBIDDEN = {
     "business_not_allowed", "not_permitted",
 }  # fmt: skip
 CONFLICTS = {
-    "already_printed", "batch_state", "confirmation_needed", "device_asked", "device_busy",
+    "already_decided", "already_printed", "batch_state", "confirmation_needed", "device_asked",
+    "device_busy",
     "device_ready", "idempotency_in_progress", "idempotency_mismatch", "invoice_differs",
     "not_in_doubt", "not_open", "not_signed", "nothing_to_retry", "number_open", "number_passed",
     "number_taken", "request_open", "webhook_body_dropped", "webhook_endpoint_off",

@@ -23,7 +23,6 @@ from integrations.kra.writes.inputs import flag_of, text_of
 from integrations.models import KRACode, KRAItem, KRAItemClass, KRARecord, RecordKind
 
 MOST_FOUND = 200
-INCOMPLETE = "sync_incomplete"
 
 
 class ListService(ServiceBase):
@@ -50,7 +49,7 @@ class ListService(ServiceBase):
             return False, report
         if report.failed:
             told = report.as_dict()
-            return False, KRAMessage(report.message, code=INCOMPLETE, data=told)
+            return False, KRAMessage(report.message, code="sync_incomplete", data=told)
         return True, report.as_dict()
 
     def codes(self, class_code: str = "") -> Answer:

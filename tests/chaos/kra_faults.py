@@ -24,8 +24,6 @@ FAULTS: tuple[dict[str, Any], ...] = (
     {"kind": "result_code", "code": "999", **SALE},
     {"kind": "result_code", "code": "999", "processed": True, **SALE},
     {"kind": "result_code", "code": "991", "processed": True, **SALE},
-    # A true rejection: its number goes to the next one.
-    {"kind": "result_code", "code": "910", "message": "Refused at random", **SALE},
     {"kind": "string_counters", **SALE},
     {"kind": "spaced_keys", **SALE},
     {"kind": "lose_answer", **FIND},
@@ -47,6 +45,10 @@ def plan_one(sandbox: SandboxDriver, dice: random.Random, branches: tuple[str, .
     fault = dict(dice.choice((*FAULTS, *(GATEWAY_FAULTS if is_gateway else ()))))
     if fault.get("operation") != "token":
         fault["phone"] = f"{PIN}/{branch}"
-    # A second one of the same branch would be a harder fault: lost, asked for, lost again.
     sandbox.kra_fault(**fault)
     return str(fault["kind"])
+
+
+def refuse(sandbox: SandboxDriver, branch: str) -> None:
+    """Plan that KRA refuses the next invoice of a branch."""
+    sandbox.kra_fault("result_code", code="910", message="Refused", phone=f"{PIN}/{branch}", **SALE)

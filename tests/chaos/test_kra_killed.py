@@ -15,7 +15,7 @@ from integrations.kra.outbox.submit import submit
 from integrations.models import KRABranch, KRAInvoice
 from tests.chaos.conftest import Install
 from tests.chaos.disasters import IS_FULL, new_seed, sized
-from tests.chaos.kra_faults import plan_one
+from tests.chaos.kra_faults import plan_one, refuse
 from tests.chaos.kra_installation import KraInstallation
 from tests.chaos.kra_papers import Papers
 from tests.chaos.kra_verdict import judge_kra, let_invoices_pass
@@ -24,7 +24,7 @@ from tests.conftest import wait_until
 WAVES = 25 if IS_FULL else 8
 # Of a hundred papers: credit notes, and papers that must not be taken.
 CREDITS, FLAWS = 30, 5
-FAULTS_PER_WAVE = 4
+FAULTS = 5
 
 
 class Shift:
@@ -39,11 +39,20 @@ class Shift:
         self.refused = 0
 
     def wave(self, count: int) -> None:
-        for _ in range(count):
+        self.plan_faults()
+        for number in range(count):
+            if number == count // 2:
+                self.break_something()
+                # A sandbox that was killed has forgotten them.
+                self.plan_faults()
             self.hand_in(self.dice.choice(self.installation.branches))
-        for _ in range(FAULTS_PER_WAVE):
-            plan_one(self.installation.sandbox, self.dice, self.installation.branches)
-        self.break_something()
+
+    def plan_faults(self) -> None:
+        sandbox, branches = self.installation.sandbox, self.installation.branches
+        for _ in range(FAULTS):
+            plan_one(sandbox, self.dice, branches)
+        # One true rejection, whose number goes to the next one.
+        refuse(sandbox, self.dice.choice(branches))
 
     def hand_in(self, branch: str) -> None:
         lot = self.dice.randrange(100)
@@ -95,6 +104,7 @@ def test_no_gap_no_double_and_both_books_are_equal(install: Install) -> None:
     for _ in range(WAVES):
         shift.wave(sized(2000) // WAVES)
     installation.sandbox.kra("line", cut=False)
+    let_invoices_pass(20)
     installation.sandbox.clear_kra_faults()
     # Fresh workers hold nothing in memory, such as an open breaker, that would delay the end.
     installation.restart("worker")

@@ -45,7 +45,7 @@ def settle_answer(write: KRAWrite, told: Settled) -> None:
         _out_of_sequence(write, told)
     elif kind in (Kind.DEVICE, Kind.BUSY, Kind.UNKNOWN):
         pause = DEVICE_PAUSE if kind is Kind.DEVICE else BUSY_PAUSE
-        error = IntegrationError(told.sentence, code=told.meaning.code or "refused")
+        error = IntegrationError(told.sentence, code=told.meaning.code or "provider_error")
         take_back(write, error, pause=pause)
     else:
         _refused(write, told)
@@ -98,6 +98,11 @@ def _skip_to(write: KRAWrite, expected: int, told: Settled) -> None:
     counter = COUNTERS[write.kind]
     if expected < 1 or expected == write.number:
         _refused(write, told)
+        return
+    ours = KRAWrite.objects.filter(branch_id=write.branch_id, kind=write.kind, number=expected)
+    if ours.exists():
+        look = f"KRA expects number {expected}, which it took before by our book: compare them."
+        reject(write, told.sentence, code=told.meaning.code, text=told.text, attention=look)
         return
     with transaction.atomic():
         if expected > (write.number or 0):

@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
+from integrations.conf import hub_settings
 from integrations.config import Snapshot
 from integrations.exceptions import (
     ConfigurationError,
@@ -29,9 +30,7 @@ from integrations.models import WriteState as S
 from integrations.providers.kra.client import EtimsClient, EtimsRefused
 from integrations.work import Again, Done, Kept, Outcome, Queue
 
-# Seconds. The longest a call may take, and how long a crashed worker holds its branch.
-DEADLINE_SECONDS = 100.0
-LEASE_SECONDS = 130.0
+# Seconds.
 HOLD_PAUSE = 30.0
 SETTINGS_PAUSE = 60.0
 NOT_ALONE = "What it belongs to was rejected."
@@ -45,8 +44,8 @@ def make_queue() -> Queue[KRAWrite]:
         model=KRAWrite,
         handle=advance,
         concurrency=4,
-        lease_seconds=LEASE_SECONDS,
-        deadline_seconds=DEADLINE_SECONDS,
+        lease_seconds=hub_settings.kra_lease_seconds,
+        deadline_seconds=hub_settings.kra_deadline_seconds,
         max_attempts=100_000,
         backoff=(15.0, 60.0, 300.0),
         lane_field="branch",
@@ -136,7 +135,8 @@ def _first_time(write: KRAWrite, config: Snapshot) -> dict[str, Any] | None:
         write.document = changes["document"] = document
     counter = COUNTERS.get(write.kind)
     if counter:
-        branch = KRABranch.objects.select_for_update().get(pk=write.branch_id)
+        # Not its key: whoever adds work points a foreign key here and must not wait.
+        branch = KRABranch.objects.select_for_update(no_key=True).get(pk=write.branch_id)
         changes["number"] = getattr(branch, counter) + 1
     changes["body"] = body_of(write, config, changes.get("number"))
     if write.kind == WriteKind.STOCK_MASTER:

@@ -196,6 +196,24 @@ def test_a_device_that_was_used_before_goes_on_at_kra_s_number(
     assert KRABranch.objects.get().last_stock_number == 41
 
 
+@pytest.mark.parametrize("kra", ["oscu_gateway"], indirect=True)
+def test_a_number_that_our_book_has_is_not_given_twice(
+    service: KRAService, sandbox: SandboxDriver
+) -> None:
+    bring(service)
+    send_all()
+    sandbox.kra("numbers", next_stock=1)
+    sandbox.kra_fault(
+        "result_code", operation="save_stock_io", code="910",
+        message="Invalid sarNo sequence, expected: 1 but found: 2",
+    )  # fmt: skip
+    bring(service)
+    send_all()
+    write = KRAWrite.objects.filter(kind="stock_io").order_by("pk")[1]
+    assert (write.state, write.number) == (WriteState.REJECTED, None)
+    assert "compare" in write.attention
+
+
 def test_a_worker_that_died_before_the_answer_leaves_it_in_doubt(
     service: KRAService, sandbox: SandboxDriver
 ) -> None:
