@@ -9,10 +9,8 @@ from typing import Any
 from integrations.kra.gava_writes import LOST_AFTER
 from integrations.providers.kra.client.gavaconnect import PRODUCTS
 from integrations.services import KRAService
-from tests.kra.conftest import kra_hosts
-from tests.kra.gava import Portal, portal, service
+from tests.kra.gava import Portal
 
-__all__ = ["kra_hosts", "portal", "service"]
 PAGE = Path(__file__).parent.parent.parent / "docs/how-to/check-taxpayers.md"
 
 
