@@ -58,12 +58,10 @@ def documents(transactional_db: None) -> KRAInvoice:
     for number, state in enumerate(InvoiceState.values, start=50):
         if state == InvoiceState.SENDING:
             continue  # A branch has one open number, and that of the document in doubt is.
-        has_number = state in (InvoiceState.IN_DOUBT, InvoiceState.REGISTERED)
         invoice_row(
             unit, number=number, trader_number=f"INV-{number}-{'long-' * 6}", state=state,
             message="KRA said: the item is not registered." if state == "rejected" else "",
             attention="Nobody but you can tell." if state == "in_doubt" else "",
-            **({"number": number} if has_number and state != "signed" else {}),
         )  # fmt: skip
     for kind, text in (("submitted", "Handed in."), ("sending", HOSTILE), ("signed", "Signed.")):
         KRAInvoiceEvent.objects.create(
