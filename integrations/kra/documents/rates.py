@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from types import MappingProxyType
+
+from django.db.models import TextField
+from django.db.models.functions import Cast
 
 from integrations.config import Snapshot
 from integrations.exceptions import ConfigurationError
@@ -52,20 +56,31 @@ def tax_rates(config: Snapshot) -> dict[str, Decimal]:
 def code_lists(
     config: Snapshot, classes: tuple[str, ...] = (PAYMENT, QUANTITY, PACKAGING)
 ) -> CodeLists:
-    """Rates and codes of the environment, in two queries."""
-    used = KRACode.objects.filter(environment=config.environment, is_used=True)
+    """Rates and codes of the environment, in one query."""
     rates = dict(FALLBACK)
-    for code, extra in used.filter(class_code=TAX).order_by().values_list("code", "extra"):
-        found = _RATE.fullmatch(str(extra[0])) if extra and code in rates else None
-        if found:
-            rates[code] = Decimal(found[1])
     codes: dict[str, set[str]] = {}
-    if classes:
-        known = used.filter(class_code__in=classes).order_by().values_list("class_code", "code")
-        for class_code, code in known:
+    # As text: only the few of the rates are worth decoding.
+    rows = (
+        KRACode.objects.filter(
+            environment=config.environment, class_code__in=(TAX, *classes), is_used=True
+        )
+        .order_by()
+        .values_list("class_code", "code", Cast("extra", TextField()))
+    )
+    for class_code, code, extra in rows:
+        if class_code != TAX:
             codes.setdefault(class_code, set()).add(code)
+        elif code in rates:
+            rates[code] = _rate_in(extra, rates[code])
     rates.update(_own(str(config.values["tax_rates"] or "")))
     return CodeLists(rates, {name: frozenset(known) for name, known in codes.items()})
+
+
+def _rate_in(extra: str, otherwise: Decimal) -> Decimal:
+    """The rate in `userDfnCd1`, the first of the extras (section 5.1)."""
+    told = json.loads(extra or "[]")
+    found = _RATE.fullmatch(str(told[0])) if told else None
+    return Decimal(found[1]) if found else otherwise
 
 
 def _own(text: str) -> dict[str, Decimal]:
