@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from integrations.api.bodies import StrictSerializer
@@ -232,6 +233,7 @@ class AcceptImportSerializer(StrictSerializer[dict[str, Any]]):
     receive = serializers.BooleanField(required=False, allow_null=True)
 
 
+@extend_schema_serializer(component_name="KRAReject")
 class RejectSerializer(StrictSerializer[dict[str, Any]]):
     """Why."""
 
