@@ -233,13 +233,14 @@ class AcceptImportSerializer(StrictSerializer[dict[str, Any]]):
     receive = serializers.BooleanField(required=False, allow_null=True)
 
 
-@extend_schema_serializer(component_name="KRAReject")
+@extend_schema_serializer(component_name="KRARejectPurchase")
 class RejectSerializer(StrictSerializer[dict[str, Any]]):
     """Why."""
 
     remark = serializers.CharField(max_length=400, required=False, allow_blank=True)
 
 
+@extend_schema_serializer(component_name="KRARejectImport")
 class RejectImportSerializer(RejectSerializer):
     """Why; and an item of ours, should KRA want one all the same."""
 
