@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from integrations.api.bodies import StrictSerializer
@@ -232,12 +233,14 @@ class AcceptImportSerializer(StrictSerializer[dict[str, Any]]):
     receive = serializers.BooleanField(required=False, allow_null=True)
 
 
+@extend_schema_serializer(component_name="KRARejectPurchase")
 class RejectSerializer(StrictSerializer[dict[str, Any]]):
     """Why."""
 
     remark = serializers.CharField(max_length=400, required=False, allow_blank=True)
 
 
+@extend_schema_serializer(component_name="KRARejectImport")
 class RejectImportSerializer(RejectSerializer):
     """Why; and an item of ours, should KRA want one all the same."""
 
