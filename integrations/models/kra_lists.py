@@ -96,7 +96,10 @@ class KRAItem(models.Model):
     class Meta:
         verbose_name = "KRA item"
         ordering = ["-id"]
-        indexes = [models.Index(fields=["business", "-id"], name="kraitem_business")]
+        indexes = [
+            models.Index(fields=["business", "-id"], name="kraitem_business"),
+            models.Index(fields=["environment", "tin", "name"], name="kraitem_name"),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["environment", "tin", "item_code"], name="kraitem_code"

@@ -9,11 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from integrations.kra.billing import build_kra_invoice_payload_from_billing_document
 from integrations.kra.service import KRAService
 from integrations.services.config_service import IntegrationConfigService
 from integrations.webhooks.delivery_service import WebhookDeliveryService
 
-__all__ = ["IntegrationConfigService", "KRAService", "WebhookDeliveryService", "offer"]
+__all__ = [
+    "IntegrationConfigService",
+    "KRAService",
+    "WebhookDeliveryService",
+    "build_kra_invoice_payload_from_billing_document",
+    "offer",
+]
 
 _offers: dict[str, Callable[[], Any]] = {}
 

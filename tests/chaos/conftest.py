@@ -33,11 +33,12 @@ def alone() -> Iterator[None]:
 def install(
     alone: None, transactional_db: None, settings: Any, tmp_path: Path
 ) -> Iterator[Install]:
-    """Makes an installation, with its M-Pesa settings, on this test's database."""
+    """Makes an installation of a `kind`, with its settings, on this test's database."""
     made: list[Installation] = []
 
     def make(**options: Any) -> Installation:
-        installation = Installation(tmp_path, **options)
+        kind = options.pop("kind", Installation)
+        installation: Installation = kind(tmp_path, **options)
         made.append(installation)
         settings.OUTBOUND_ALLOWED_HOSTS = [installation.sandbox.base_url.removeprefix("http://")]
         installation.configure()

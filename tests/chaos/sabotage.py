@@ -2,19 +2,41 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 from django.apps import AppConfig
 
 
 class Sabotage(AppConfig):
-    """A payment whose sender was lost is taken for one that never left: sent anew."""
+    """What was lost on the way is taken for something that never left: sent anew.
+
+    "send_again": a payment, under a new id. "fresh_number": an invoice, under the next number.
+    """
 
     name = "tests.chaos.sabotage"
     label = "chaos_sabotage"
     path = __file__.rpartition("/")[0]
 
     def ready(self) -> None:
+        sabotage = {"send_again": self._send_payments_again, "fresh_number": self._number_anew}
+        sabotage[os.environ["CHAOS_SABOTAGE"]]()
+
+    def _number_anew(self) -> None:
+        from integrations import work
+        from integrations.kra.outbox import doubt
+        from integrations.models import KRABranch, KRAInvoice
+
+        def number_anew(invoice: KRAInvoice) -> work.Outcome:
+            branches = KRABranch.objects.filter(pk=invoice.branch_id)
+            branches.update(last_invoice_number=invoice.number)
+            rows = KRAInvoice.objects.filter(pk=invoice.pk)
+            rows.update(state="queued", number=None, body=None)
+            return work.Again(delay_seconds=0)
+
+        doubt.resolve = doubt.take_over = number_anew
+
+    def _send_payments_again(self) -> None:
         from integrations import work
         from integrations.models import Payment
         from integrations.payments import reconcile

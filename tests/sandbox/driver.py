@@ -144,6 +144,9 @@ class SandboxDriver:
         """Plan a fault of KRA; options: operation, phone ("PIN/branch"), times and its own."""
         return self.fault(kind, emulator=KRA, **options)
 
+    def clear_kra_faults(self) -> None:
+        self.post("faults", emulator=KRA, clear=True)
+
     def kra_book(self) -> dict[str, Any]:
         """Everything: units (each with sales in order, counters, stock), refused, settings."""
         return self.get(f"{KRA}/book")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from django.db.models import Q
+from django.db.models import QuerySet
 
 from integrations.config import Snapshot
 from integrations.exceptions import ConfigurationError, InvalidInput
@@ -58,10 +58,8 @@ class Catalogue:
         self._by_code: dict[str, Item] = {}
         self._by_reference: dict[str, Item] = {}
         self._by_name: dict[str, list[Item]] = {}
-        rows = KRAItem.objects.filter(
-            _wanted(lines, self._default), environment=config.environment, tin=values["kra_pin"]
-        )
-        for row in rows.values_list(*Item._fields):
+        own = KRAItem.objects.filter(environment=config.environment, tin=values["kra_pin"])
+        for row in _rows(lines, own, self._default):
             item = Item(*row)
             self._by_code[item.item_code] = item
             self._by_reference[item.reference] = item
@@ -111,18 +109,21 @@ class Catalogue:
         return self._by_code.get(self._default)
 
 
-def _wanted(lines: Sequence[Line], default: str) -> Q:
+def _rows(lines: Sequence[Line], own: QuerySet[KRAItem], default: str) -> Iterable[Any]:
+    """The items that may be meant, in one query: each part of it has an index of its own."""
     codes = {line.item_code for line in lines if line.item_code}
     references = {line.reference for line in lines if not line.item_code and line.reference}
     names = {line.description for line in lines if not line.item_code and not line.reference}
     if default:
         codes.add(default)
-    wanted = Q(pk__in=())
+    parts = []
     if codes:
-        wanted |= Q(item_code__in=codes)
+        parts.append(own.filter(item_code__in=codes))
     # The ERP's key may have been handed over as the description.
     if references or names:
-        wanted |= Q(reference__in=references | names)
+        parts.append(own.exclude(reference="").filter(reference__in=references | names))
     if names:
-        wanted |= Q(name__in=names)
-    return wanted
+        parts.append(own.filter(name__in=names))
+    # Without an order: a union sorts by columns that are not there.
+    wanted = [part.order_by().values_list(*Item._fields) for part in parts]
+    return wanted[0].union(*wanted[1:]) if len(wanted) > 1 else wanted[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -94,7 +94,7 @@ class WireLine:
         }
 
 
-def sums_of(lines: Sequence[WireLine]) -> dict[str, Decimal]:
+def sums_of(lines: Sequence[WireLine]) -> Mapping[str, Decimal]:
     """The header's sums of the lines."""
     return totals((line.tax_type, line.amounts) for line in lines)
 
@@ -125,7 +125,7 @@ def _plain(value: object) -> object:
     }
 
 
-_DEFAULTS = {
+_DEFAULTS: Mapping[type, tuple[tuple[str, object], ...]] = {
     kind: tuple((each.name, each.default) for each in fields(kind) if each.compare)
     for kind in (Invoice, CheckedInvoice, Line, Customer, Totals, Insurance)
 }

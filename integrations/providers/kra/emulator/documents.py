@@ -7,6 +7,7 @@ from typing import Any
 
 from integrations.providers.emulation import Answer, Rejected
 from integrations.providers.kra.emulator.envelopes import plain
+from integrations.providers.kra.emulator.units import Sale
 from integrations.providers.kra.emulator.world import DEFAULT_PIN, World
 
 _RECENT = 20
@@ -18,6 +19,8 @@ def show(world: World, name: str, query: Mapping[str, list[str]]) -> Answer | No
         return plain(200, recent(world))
     if name == "invoice":
         return plain(200, invoice(world, query))
+    if name == "bodies":
+        return plain(200, bodies(world, query))
     return None
 
 
@@ -41,6 +44,18 @@ def recent(world: World) -> dict[str, Any]:
     }
 
 
+def bodies(world: World, query: Mapping[str, list[str]]) -> dict[str, Any]:
+    """The bodies of all accepted sales of a unit, by number: `tin`, `branch`."""
+    told = {name: values[0] for name, values in query.items()}
+    unit = world.units.get((told.get("tin", DEFAULT_PIN), told.get("branch", "00")))
+    sales = unit.sales if unit is not None else {}
+    return {"bodies": {str(number): _without_key(sale) for number, sale in sales.items()}}
+
+
+def _without_key(sale: Sale) -> dict[str, Any]:
+    return {name: value for name, value in sale.body.items() if name != "cmcKey"}
+
+
 def invoice(world: World, query: Mapping[str, list[str]]) -> dict[str, Any]:
     """One accepted invoice with its body: `tin`, `branch`, `number`."""
     told = {name: values[0] for name, values in query.items()}
@@ -49,5 +64,4 @@ def invoice(world: World, query: Mapping[str, list[str]]) -> dict[str, Any]:
     sale = unit.sales.get(int(number)) if unit and number.isdigit() else None
     if sale is None:
         raise Rejected("number: KRA has none of it.")
-    body = {name: value for name, value in sale.body.items() if name != "cmcKey"}
-    return sale.as_dict() | {"body": body}
+    return sale.as_dict() | {"body": _without_key(sale)}

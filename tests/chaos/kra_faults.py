@@ -1,0 +1,52 @@
+"""What goes wrong at KRA, one at a time, at random."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+from tests.chaos.kra_installation import BRANCHES, PIN
+from tests.sandbox.driver import SandboxDriver
+
+SALE = {"operation": "save_sale"}
+FIND = {"operation": "find_invoice"}
+# Each hits the next call that fits.
+FAULTS: tuple[dict[str, Any], ...] = (
+    {"kind": "lose_answer", **SALE},
+    {"kind": "drop", **SALE},
+    {"kind": "error_before", "status": 503, **SALE},
+    {"kind": "error_after", "status": 502, **SALE},
+    {"kind": "html", "processed": True, **SALE},
+    {"kind": "empty", **SALE},
+    # Longer than the client waits: taken, and too late to be told; or not taken until later.
+    {"kind": "slow", "seconds": 2.2, **SALE},
+    {"kind": "delay", "seconds": 2.2, **SALE},
+    {"kind": "result_code", "code": "999", **SALE},
+    {"kind": "result_code", "code": "999", "processed": True, **SALE},
+    {"kind": "result_code", "code": "991", "processed": True, **SALE},
+    # A true rejection: its number goes to the next one.
+    {"kind": "result_code", "code": "910", "message": "Refused at random", **SALE},
+    {"kind": "string_counters", **SALE},
+    {"kind": "spaced_keys", **SALE},
+    {"kind": "lose_answer", **FIND},
+    {"kind": "error_before", "status": 500, **FIND},
+    {"kind": "spaced_keys", **FIND},
+)
+GATEWAY_FAULTS: tuple[dict[str, Any], ...] = (
+    {"kind": "expired_token", "status": 401},
+    {"kind": "expired_token", "status": 500},
+    {"kind": "wrapped_200", "message": "Refused at random", **SALE},
+    {"kind": "empty_400", "operation": "token"},
+)
+
+
+def plan_one(sandbox: SandboxDriver, dice: random.Random, branches: tuple[str, ...]) -> str:
+    """Plan one fault of one branch; its kind."""
+    branch = dice.choice(branches)
+    is_gateway = BRANCHES[branch] == "oscu_gateway"
+    fault = dict(dice.choice((*FAULTS, *(GATEWAY_FAULTS if is_gateway else ()))))
+    if fault.get("operation") != "token":
+        fault["phone"] = f"{PIN}/{branch}"
+    # A second one of the same branch would be a harder fault: lost, asked for, lost again.
+    sandbox.kra_fault(**fault)
+    return str(fault["kind"])

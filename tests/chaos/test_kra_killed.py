@@ -1,0 +1,199 @@
+"""Workers killed while invoices are signed, and KRA that fails in every way it can."""
+
+from __future__ import annotations
+
+import random
+import time
+from typing import Any
+
+import pytest
+from django.db import connections
+
+from integrations.exceptions import InvalidInput
+from integrations.kra.outbox import holds
+from integrations.kra.outbox.submit import submit
+from integrations.models import KRABranch, KRAInvoice
+from tests.chaos.conftest import Install
+from tests.chaos.disasters import IS_FULL, new_seed, sized
+from tests.chaos.kra_faults import plan_one
+from tests.chaos.kra_installation import KraInstallation
+from tests.chaos.kra_papers import Papers
+from tests.chaos.kra_verdict import judge_kra, let_invoices_pass
+from tests.conftest import wait_until
+
+WAVES = 25 if IS_FULL else 8
+# Of a hundred papers: credit notes, and papers that must not be taken.
+CREDITS, FLAWS = 30, 5
+FAULTS_PER_WAVE = 4
+
+
+class Shift:
+    """Hands papers in, wave by wave, and breaks something in each."""
+
+    def __init__(self, installation: KraInstallation) -> None:
+        seed = new_seed()
+        print(f"CHAOS_SEED={seed}")
+        self.installation, self.dice = installation, random.Random(seed)
+        self.papers = Papers(self.dice)
+        self.handed_in: list[str] = []
+        self.refused = 0
+
+    def wave(self, count: int) -> None:
+        for _ in range(count):
+            self.hand_in(self.dice.choice(self.installation.branches))
+        for _ in range(FAULTS_PER_WAVE):
+            plan_one(self.installation.sandbox, self.dice, self.installation.branches)
+        self.break_something()
+
+    def hand_in(self, branch: str) -> None:
+        lot = self.dice.randrange(100)
+        if lot < FLAWS:
+            self.hand_in_flawed(branch)
+            return
+        paper = self.papers.sale(branch)
+        if lot < FLAWS + CREDITS:
+            signed = KRAInvoice.objects.filter(branch__bhf_id=branch, state="signed", kind="sale")
+            original = signed.order_by("?").first()
+            if original is not None:
+                paper = self.papers.credit(branch, original)
+        try:
+            submit(paper, branch=branch)
+        except InvalidInput as error:
+            # All of it was credited before.
+            assert "original_invoice_number" in paper, (paper, error)
+            return
+        self.handed_in.append(paper["invoice_number"])
+
+    def hand_in_flawed(self, branch: str) -> None:
+        paper, field = self.papers.flawed(branch)
+        with pytest.raises(InvalidInput) as caught:
+            submit(paper, branch=branch)
+        assert caught.value.field.startswith(field.partition(".")[0]), (paper, caught.value)
+        self.refused += 1
+
+    def break_something(self) -> None:
+        installation, dice = self.installation, self.dice
+        kind = dice.choice(["worker", "worker-2", "sandbox", "outage", "line", "tokens", ""])
+        time.sleep(dice.uniform(0.05, 0.5))
+        connections.close_all()
+        if kind in ("worker", "worker-2", "sandbox"):
+            installation.restart(kind)
+        elif kind == "outage":
+            installation.sandbox.kra("outage", seconds=1)
+        elif kind == "line":
+            installation.sandbox.kra("line", cut=dice.random() < 0.5)
+        elif kind == "tokens":
+            installation.sandbox.kra("tokens")
+
+
+def test_no_gap_no_double_and_both_books_are_equal(install: Install) -> None:
+    """Two workers, four branches, all three ways; workers and KRA killed at random points."""
+    installation = install(kind=KraInstallation)
+    assert isinstance(installation, KraInstallation)
+    installation.start("sandbox", "worker", "worker-2")
+    shift = Shift(installation)
+    for _ in range(WAVES):
+        shift.wave(sized(2000) // WAVES)
+    installation.sandbox.kra("line", cut=False)
+    installation.sandbox.clear_kra_faults()
+    # Fresh workers hold nothing in memory, such as an open breaker, that would delay the end.
+    installation.restart("worker")
+    installation.restart("worker-2")
+    assert judge_kra(installation, shift.handed_in) == []
+    assert shift.refused
+    states = set(KRAInvoice.objects.values_list("state", flat=True))
+    assert {"signed", "rejected"} <= states
+
+
+@pytest.mark.parametrize("branch", ["00", "01", "02"])
+@pytest.mark.parametrize("moment", ["delay", "slow"])
+def test_a_worker_killed_while_it_sends(install: Install, branch: str, moment: str) -> None:
+    """Before KRA has taken it (it does so later), and after it has, before it answered."""
+    installation = _open(install, branch)
+    installation.sandbox.kra_fault(moment, operation="save_sale", seconds=1.5)
+    names = _hand_in(branch, 3)
+    requests_seen = installation.sandbox.kra_counters
+    wait_until(lambda: requests_seen().get("save_sale"), 20)
+    if moment == "slow":
+        wait_until(lambda: installation.sandbox.kra_unit(branch=branch)["sales"], 20)
+    connections.close_all()
+    assert KRAInvoice.objects.get(number=1).state == "sending"
+    installation.restart("worker")
+    assert judge_kra(installation, names) == []
+    book = installation.sandbox.kra_unit(branch=branch)["sales"]
+    assert [sale["trader_number"] for sale in book] == names
+
+
+def test_two_workers_on_one_branch(install: Install) -> None:
+    installation = _open(install, "00", workers=("worker", "worker-2"))
+    names = _hand_in("00", 30)
+    assert judge_kra(installation, names) == []
+    # Nothing was sent by both.
+    assert not KRAInvoice.objects.filter(times_sent__gt=1).exists()
+
+
+def test_a_vscu_that_says_899(install: Install) -> None:
+    """What it has already is not numbered anew; its signature is for people to type in."""
+    installation = _open(install, "02")
+    installation.sandbox.kra_fault("lose_answer", operation="save_sale")
+    names = _hand_in("02", 3)
+    assert judge_kra(installation, names) == []
+    refused = installation.sandbox.kra_book()["refused"]
+    assert [each["code"] for each in refused] == ["899"]
+    assert [each.state for each in KRAInvoice.objects.order_by("pk")] == [
+        "registered", "signed", "signed",
+    ]  # fmt: skip
+
+
+def test_a_gap_that_kra_demands_waits_for_a_person(install: Install) -> None:
+    """KRA's counter jumps: nothing is sent until somebody says which number is next."""
+    installation = _open(install, "00")
+    names = _hand_in("00", 1)
+    let_invoices_pass(30)
+    installation.sandbox.kra("numbers", next_invoice=7)
+    names += _hand_in("00", 2, first=2)
+    wait_until(lambda: KRABranch.objects.exclude(held_reason="").exists(), 20)
+    assert len(installation.sandbox.kra_unit()["sales"]) == 1
+    assert not KRAInvoice.objects.filter(number__gt=1).exists()
+    holds.release(KRABranch.objects.get(), next_number=7)
+    connections.close_all()
+    let_invoices_pass(60)
+    sales = installation.sandbox.kra_unit()["sales"]
+    assert [(sale["number"], sale["trader_number"]) for sale in sales] == list(
+        zip([1, 7, 8], names, strict=True)
+    )
+    assert set(KRAInvoice.objects.values_list("state", flat=True)) == {"signed"}
+
+
+def test_the_judge_sees_a_worker_that_takes_a_fresh_number(install: Install) -> None:
+    verdict = _after_a_lost_answer(install, CHAOS_SABOTAGE="fresh_number")
+    assert "INV-00-00001 was signed 2 times" in verdict
+
+
+def test_the_judge_acquits_the_product_in_the_same_place(install: Install) -> None:
+    assert _after_a_lost_answer(install) == []
+
+
+def _after_a_lost_answer(install: Install, **environment: str) -> list[str]:
+    installation = _open(install, "00", **environment)
+    installation.sandbox.kra_fault("lose_answer", operation="save_sale")
+    return judge_kra(installation, _hand_in("00", 2), seconds=40)
+
+
+def _open(
+    install: Install, branch: str, workers: tuple[str, ...] = ("worker",), **environment: Any
+) -> KraInstallation:
+    installation = install(kind=KraInstallation, branches=(branch,), **environment)
+    assert isinstance(installation, KraInstallation)
+    installation.start("sandbox", *workers)
+    return installation
+
+
+def _hand_in(branch: str, count: int, *, first: int = 1) -> list[str]:
+    """Invoices one after the other; their numbers."""
+    papers = Papers(random.Random(0))
+    names = [f"INV-{branch}-{number:05d}" for number in range(first, first + count)]
+    for name in names:
+        submit({**papers.sale(branch), "invoice_number": name}, branch=branch)
+    connections.close_all()
+    return names
