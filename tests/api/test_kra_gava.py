@@ -12,10 +12,8 @@ from rest_framework.test import APIClient
 from integrations.models import KRACertificateRequest, KRAComplianceCheck, KRAFiling
 from integrations.services import KRAService
 from tests.api.conftest import logged_in, user_with, with_token
-from tests.kra.conftest import kra_hosts
-from tests.kra.gava import COMPANY, INDIVIDUAL, OWN, Portal, portal, service
+from tests.kra.gava import COMPANY, INDIVIDUAL, OWN, Portal
 
-__all__ = ["kra_hosts", "portal", "service"]
 API = "/api/v1/integrations"
 KRA = f"{API}/kra"
 NIL = {"kind": "nil_return", "obligation": "VAT", "month": 3, "year": 2026}

@@ -6,11 +6,11 @@ import re
 from pathlib import Path
 from typing import Any
 
+from integrations.kra.gava_writes import LOST_AFTER
+from integrations.providers.kra.client.gavaconnect import PRODUCTS
 from integrations.services import KRAService
-from tests.kra.conftest import kra_hosts
-from tests.kra.gava import Portal, portal, service
+from tests.kra.gava import Portal
 
-__all__ = ["kra_hosts", "portal", "service"]
 PAGE = Path(__file__).parent.parent.parent / "docs/how-to/check-taxpayers.md"
 
 
@@ -29,3 +29,14 @@ def test_the_printed_calls_do_what_the_page_says(service: KRAService, portal: Po
     assert names["filing"]["prn"]
     filed = [each["operation"] for each in portal.filings]
     assert filed == ["tcc_application", "nil_return", "withholding_vat"]
+
+
+def test_every_product_stands_in_the_reference() -> None:
+    told = (PAGE.parent.parent / "reference/kra.md").read_text()
+    for product in PRODUCTS.values():
+        codes = ", ".join(f"`{code}`" for code in sorted(product.codes)) or "no error"
+        own = f"`{product.credentials}_client_id`" if product.credentials else "-"
+        write = "yes" if product.is_write else ""
+        line = f"| `{product.name}` | `{product.path}` | {codes} | {own} | {write} |"
+        assert line in told, line
+    assert LOST_AFTER.total_seconds() == 360

@@ -235,6 +235,7 @@ def test_every_write_is_marked(office: Office) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.django_db(transaction=True)
 def test_calls_are_recorded(office: Office) -> None:
     config = office.settings()
     for wire in ("gava_nil_return", "gava_withholding_refused", "html_500"):
@@ -249,6 +250,8 @@ def test_calls_are_recorded(office: Office) -> None:
 def test_the_connection_test_of_a_product(office: Office) -> None:
     assert "“TCC check”" in GavaClient(office.settings()).check("tcc_check")
     office.token = reply_of("token_refused_empty")
+    other = {"tcc_check_client_id": planted("typed consumer key"),
+             "tcc_check_client_secret": planted("typed consumer secret")}  # fmt: skip
     with pytest.raises(ProviderError) as caught:
-        GavaClient(office.settings()).check("tcc_check")
+        GavaClient(office.settings(**other)).check("tcc_check")
     assert caught.value.code == "bad_credentials"
