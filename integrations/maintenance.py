@@ -31,7 +31,8 @@ def purge_old_rows() -> int:
     balances older than the retention, and webhook secrets whose overlap is over.
 
     What still waits for somebody (stored or doubted callbacks, undelivered events) stays; what
-    was refused at the door, which anybody may send, goes. Returns how many rows went.
+    was refused at the door, which anybody may send, goes. Documents for KRA and their histories
+    are records of tax law: nothing here touches them. Returns how many rows went.
     """
     before = timezone.now() - timedelta(days=hub_settings.retention_days)
     finished = [CallbackStatus.PROCESSED, CallbackStatus.DUPLICATE]

@@ -44,8 +44,8 @@ NEVER_EDITED = (
 # so nobody may make one up.
 OWN_TYPES = frozenset(
     {
-        "approval", "balance", "expectation", "mpesa", "payment", "payout_batch", "settings",
-        "statement", "webhook",
+        "approval", "balance", "expectation", "invoice", "kra", "mpesa", "payment", "payout_batch",
+        "settings", "statement", "webhook",
     }
 )  # fmt: skip
 

@@ -15,12 +15,13 @@ from integrations.providers.kra.payloads.amounts import ONE
 from integrations.providers.kra.payloads.invoice import Customer, Invoice
 
 _FIELD = "original_invoice_number"
-# What was never told KRA is credited without telling KRA.
-_CREDITABLE = (InvoiceState.SIGNED, InvoiceState.NOT_REQUIRED)
+# One that is not signed yet is credited behind it: a branch's documents go in order, so that the
+# original has its number by then, or was rejected and its credit notes with it.
+_NOT_CREDITABLE = (InvoiceState.REJECTED,)
 
 
 def check_original(invoice: Invoice, original: KRAInvoice | None, config: Snapshot) -> KRAInvoice:
-    """The original, or InvalidInput: it has to be a signed sale of the same branch."""
+    """The original, or InvalidInput: it has to be a sale of the same branch."""
     named = invoice.original_invoice_number
     if original is None or named not in (original.trader_number, str(original.number)):
         raise InvalidInput(
@@ -36,12 +37,11 @@ def check_original(invoice: Invoice, original: KRAInvoice | None, config: Snapsh
             f"{named} is of another branch ({branch}): credit it there.",
             code="not_the_original",
         )
-    if original.state not in _CREDITABLE:
+    if original.state in _NOT_CREDITABLE:
         raise InvalidInput(
-            _FIELD,
-            f"{named} is not signed, but {original.get_state_display().lower()}.",
+            _FIELD, f"{named} was rejected by KRA: there is nothing to credit.",
             code="not_creditable",
-        )
+        )  # fmt: skip
     return original
 
 

@@ -90,12 +90,6 @@ def _original(unit: KRABranch, invoice: Invoice) -> KRAInvoice | None:
             "original_invoice_number", f"{wanted} was not handed in for this branch.",
             code="unknown_original",
         )  # fmt: skip
-    if found.state == InvoiceState.REJECTED:
-        raise InvalidInput(
-            "original_invoice_number",
-            f"{wanted} was rejected by KRA: correct it, there is nothing to credit.",
-            code="original_rejected",
-        )
     return found
 
 

@@ -204,12 +204,18 @@ def test_an_unknown_original(config: Snapshot, items: list[KRAItem]) -> None:
     assert refused("original_invoice_number", config, None) == "unknown_original"
 
 
-@pytest.mark.parametrize("state", [s for s in InvoiceState if s not in ("signed", "not_required")])
-def test_an_original_that_is_not_signed(
+def test_an_original_that_was_rejected(config: Snapshot, original: KRAInvoice) -> None:
+    original.state = InvoiceState.REJECTED
+    assert refused("original_invoice_number", config, original) == "not_creditable"
+
+
+@pytest.mark.parametrize("state", [s for s in InvoiceState if s != "rejected"])
+def test_an_original_that_is_not_signed_yet(
     config: Snapshot, original: KRAInvoice, state: InvoiceState
 ) -> None:
+    """Its credit note waits behind it."""
     original.state = state
-    assert refused("original_invoice_number", config, original) == "not_creditable"
+    assert credited(config, original).kind == "credit_note"
 
 
 def test_a_credit_note_is_not_credited(config: Snapshot, original: KRAInvoice) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from integrations import work
 from integrations.config import clear_cache
@@ -65,7 +66,7 @@ class Shop:
         self.count += 1
         return {
             "invoice_number": number or f"INV-{self.code}-{self.count:04d}",
-            "issue_date": "2026-11-23",
+            "issue_date": timezone.localdate().isoformat(),
             "customer": {"name": "Mwangi & Sons"},
             "prices_include_tax": True,
             "items": [self.line()],
@@ -83,7 +84,7 @@ class Shop:
         self.count += 1
         return {
             "invoice_number": number or f"CN-{self.code}-{self.count:04d}",
-            "issue_date": "2026-11-23",
+            "issue_date": timezone.localdate().isoformat(),
             "original_invoice_number": original.trader_number,
             "customer": {"name": original.customer_name},
             "reason": "06",

@@ -134,7 +134,7 @@ def test_an_invoice_is_credited_in_part_and_in_full(shop: Shop) -> None:
 def test_resend_and_compare(shop: Shop) -> None:
     service = KRAService()
     shop.sandbox.kra_fault("result_code", code="913", times=1)
-    success, message = service.submit_invoice(shop.invoice("INV-1"))
+    success, _message = service.submit_invoice(shop.invoice("INV-1"))
     assert not success
     success, told = service.resend_invoice("INV-1")
     assert told["status"] == "pending"

@@ -149,7 +149,7 @@ def test_a_credit_note_of_a_rejected_invoice_is_rejected(shop: Shop) -> None:
     assert len(shop.book()) == 1
     with pytest.raises(InvalidInput, match="rejected") as refused:
         shop.submit(shop.credit(row))
-    assert refused.value.code == "original_rejected"
+    assert refused.value.code == "not_creditable"
 
 
 def test_an_unknown_original_is_refused(shop: Shop) -> None:
