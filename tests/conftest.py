@@ -36,6 +36,7 @@ from tests.hunt.plugin import (  # noqa: F401
     pytest_terminal_summary,
 )
 from tests.kra.fixtures import kra, kra_hosts, kra_row  # noqa: F401
+from tests.kra.gava import portal, service  # noqa: F401
 from tests.private_services import own_postgres, own_redis  # noqa: F401
 from tests.sandbox.driver import SandboxDriver
 from tests.sandbox.fixtures import sandbox, sandbox_server  # noqa: F401

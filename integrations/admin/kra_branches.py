@@ -95,7 +95,7 @@ class KRABranchAdmin(ReadOnlyAdmin):
             kra_pin=OuterRef("tin"), branch_code=OuterRef("bhf_id"),
             environment=OuterRef("environment"),
         ).order_by("pk")  # fmt: skip
-        return (
+        rows: QuerySet[Any] = (
             super()
             .get_queryset(request)
             .annotate(
@@ -105,6 +105,7 @@ class KRABranchAdmin(ReadOnlyAdmin):
                 offline_hours=Subquery(settings.values("offline_hours")[:1]),
             )
         )
+        return rows
 
     def get_urls(self) -> list[URLPattern]:
         """The buttons' addresses before Django's own."""

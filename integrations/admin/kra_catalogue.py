@@ -44,7 +44,7 @@ class KRAItemAdmin(ReadOnlyAdmin):
     list_filter = ("environment", "is_registered", "is_excluded", BusinessFilter)
     search_fields = ("item_code", "reference", "name")
     search_help_text = "Part of the code, the reference or the name"
-    actions = ("register_at_kra", "exclude", "include")
+    actions = ("register_at_kra", "exclude_items", "include_items")
     fieldsets = (
         (None, {"fields": ("item_code", "name", "reference", "standing_shown", "stock")}),
         ("As KRA has it", {"fields": (
@@ -76,12 +76,12 @@ class KRAItemAdmin(ReadOnlyAdmin):
             messages.success(request, f"{count} items are registered, or on their way to KRA.")
 
     @admin.action(description="Exclude from eTIMS", permissions=["report"])
-    def exclude(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+    def exclude_items(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         """KRA is not told of their sales any more."""
         self._exclude(request, queryset, excluded=True)
 
     @admin.action(description="Take into eTIMS again", permissions=["report"])
-    def include(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+    def include_items(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         """KRA is told of their sales."""
         self._exclude(request, queryset, excluded=False)
 

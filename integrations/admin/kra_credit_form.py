@@ -42,7 +42,9 @@ class CreditForm(forms.Form):
         self.fields["trader_number"].initial = _next_number(invoice)
         known = str(receipt_settings(invoice).get("credit_reasons") or "").replace(",", " ").split()
         choices: Any = self.fields["reason"]
-        choices.choices = [(each, f"{each} {REASONS.get(each, '')}".strip()) for each in known]
+        told = [(each, f"{each} {REASONS.get(each, '')}".strip()) for each in known]
+        # Nothing is chosen for anybody: the reason goes to KRA.
+        choices.choices = [("", "Choose a reason"), *told]
         for source, (name, left) in self.left.items():
             self.fields[f"line_{source}"] = forms.DecimalField(
                 label=name, min_value=0, max_value=left, max_digits=13, decimal_places=2,

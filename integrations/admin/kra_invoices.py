@@ -17,6 +17,7 @@ from integrations.admin.badges import BADGE_CSS, Badge
 from integrations.admin.filters import AttentionFilter, BusinessFilter, DateFilter, WorkStateFilter
 from integrations.admin.kra_filters import BranchFilter
 from integrations.admin.kra_invoice_actions import KRAInvoiceActionsAdmin
+from integrations.admin.kra_live import LiveDocumentAdmin
 from integrations.admin.kra_words import (
     MEANINGS,
     invoice_badge,
@@ -34,7 +35,7 @@ LINES_SHOWN = 100
 
 
 @admin.register(KRAInvoice)
-class KRAInvoiceAdmin(KRAInvoiceActionsAdmin):
+class KRAInvoiceAdmin(LiveDocumentAdmin, KRAInvoiceActionsAdmin):
     """Every document, in every state, with KRA's number and receipt."""
 
     list_display = (

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, ClassVar
 from uuid import UUID
 
-from django.db.models import Count, Min, Prefetch, Q, QuerySet
+from django.db.models import Count, Min, OuterRef, Prefetch, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.http import Http404
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import OpenApiParameter
@@ -76,10 +77,14 @@ class KRAView(HubView):
         """The control units, with what waits for them."""
         if getattr(self, "swagger_fake_view", False):
             return KRABranch.objects.none()
-        waits = Q(invoices__state__in=[str(state) for state in WAITING])
+        # Few wait, however many there are: found by the index of states.
+        waiting = KRAInvoice.objects.filter(
+            branch=OuterRef("pk"), state__in=[str(state) for state in WAITING]
+        ).order_by()
+        counted = waiting.values("branch").annotate(count=Count("pk")).values("count")
+        oldest = waiting.values("branch").annotate(first=Min("created_at")).values("first")
         rows = KRABranch.objects.annotate(
-            waiting=Count("invoices", filter=waits),
-            oldest_waiting_at=Min("invoices__created_at", filter=waits),
+            waiting=Coalesce(Subquery(counted), 0), oldest_waiting_at=Subquery(oldest)
         )
         return request_scope(self.request).narrow(rows).order_by("pk")
 

@@ -89,7 +89,8 @@ class CertificateListView(TaxView):
     def post(self, request: Request) -> Response:
         """Store the request, then send it, once."""
         config, found = self.wanted(request)
-        row = request_once(config, read_key(request), by=request.user, **found)
+        user: Any = request.user
+        row = request_once(config, read_key(request), by=user, **found)
         return Response(shapes.CertificateSerializer(row).data, status=201)
 
 

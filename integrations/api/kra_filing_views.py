@@ -93,7 +93,8 @@ class FilingListView(TaxView):
         config, found = self.wanted(request)
         given = {name: value for name, value in found.items() if value not in ("", None)}
         wanted = filings.read_filing(config, given.pop("kind"), given)
-        row, is_new = filings.file(config, wanted, by=request.user)
+        user: Any = request.user
+        row, is_new = filings.file(config, wanted, by=user)
         return _answer(row, is_new=is_new)
 
 

@@ -109,7 +109,7 @@ class CertificateStandingSerializer(serializers.Serializer[dict[str, Any]]):
     status = serializers.CharField()
     issued_on = serializers.DateField(allow_null=True)
     expires_on = serializers.DateField(allow_null=True)
-    is_valid = serializers.BooleanField()
+    valid = serializers.BooleanField()
     message = serializers.CharField()
 
 
@@ -127,7 +127,7 @@ class LookUpAnswerSerializer(serializers.Serializer[dict[str, Any]]):
     check = serializers.CharField()
     code = serializers.CharField()
     message = serializers.CharField()
-    data = serializers.JSONField()
+    answer = serializers.JSONField()
 
 
 class AskCertificateSerializer(TaxpayerSerializer):

@@ -39,8 +39,8 @@ from integrations.kra import receipts
 from integrations.kra.outbox.states import WAITING
 from integrations.kra.outbox.submit import submit
 from integrations.kra.outbox.waiting import wait_for_signature
-from integrations.models import KRAInvoice
-from integrations.providers.kra.client.wire import NAIROBI
+from integrations.models import InvoiceState, KRAInvoice
+from integrations.providers.kra.client.wire import NAIROBI, read_text
 
 LONGEST_WAIT = 30
 _NOT_FOUND = {404: ErrorSerializer}
@@ -256,14 +256,18 @@ def hand_in(
     view: KRAView, request: Request, store: Callable[[], KRAInvoice], seconds: float
 ) -> Response:
     """Store a document once for an Idempotency-Key, then wait for its signature."""
-    began = timezone.now()
+    # Not checked yet: as any database can compare it.
+    number = read_text(request.data.get("invoice_number"), 50)
 
     def act() -> Response:
+        rows = view.get_queryset().filter(trader_number=number)
+        before = dict(rows.values_list("pk", "state"))
         invoice = store()
-        is_new = invoice.created_at >= began or invoice.updated_at >= began
+        is_new = before.get(invoice.pk, InvoiceState.REJECTED) == InvoiceState.REJECTED
+        is_taken = is_new and invoice.state != InvoiceState.REJECTED
         return Response(
             _describe(view, invoice),
-            status=status.HTTP_201_CREATED if is_new else status.HTTP_200_OK,
+            status=status.HTTP_201_CREATED if is_taken else status.HTTP_200_OK,
         )
 
     answer = answer_once(request, act)

@@ -70,7 +70,7 @@ class CheckService(ServiceBase):
         )
 
     def check_certificate(self, kra_pin: str, certificate_number: str) -> Answer:
-        """Whether a tax compliance certificate is valid: `data["is_valid"]`, status and dates."""
+        """Whether a tax compliance certificate is valid: `data["valid"]`, status and dates."""
         return answer(
             lambda: checks.check_certificate(self.config(), kra_pin, certificate_number).as_dict()
         )
@@ -81,7 +81,7 @@ class CheckService(ServiceBase):
         return answer(lambda: checks.look_up(self.config(), check, values))
 
     def get_obligations(self, kra_pin: str) -> Answer:
-        """The tax obligations of a PIN, in `data["data"]` as KRA lists them."""
+        """The tax obligations of a PIN, in `data["answer"]` as KRA lists them."""
         return self.look_up("obligations", kra_pin=kra_pin)
 
     def check_invoice(self, number: str, date: Any) -> Answer:

@@ -104,10 +104,10 @@ class FilingService(ServiceBase):
     def _find(self, filing_id: Any) -> KRAFiling:
         try:
             wanted = UUID(str(filing_id))
+            found = KRAFiling.objects.filter(public_id=wanted, business=self.business).first()
         except ValueError:
-            wanted = None
-        found = KRAFiling.objects.filter(public_id=wanted, business=self.business).first()
-        if wanted is None or found is None:
+            found = None
+        if found is None:
             raise InvalidInput("filing_id", "is not known for this business.")
         return found
 

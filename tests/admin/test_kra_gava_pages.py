@@ -14,10 +14,8 @@ from integrations.models import (
 )
 from integrations.services import KRAService
 from tests.api.conftest import user_with
-from tests.kra.conftest import kra_hosts
-from tests.kra.gava import INDIVIDUAL, OWN, Portal, portal, service
+from tests.kra.gava import INDIVIDUAL, OWN, Portal
 
-__all__ = ["kra_hosts", "portal", "service"]
 HUB = "/admin/integrations"
 CHECKS, CERTIFICATES = f"{HUB}/kracompliancecheck/", f"{HUB}/kracertificaterequest/"
 FILINGS = f"{HUB}/krafiling/"

@@ -10,7 +10,6 @@ from django.test import Client
 
 from integrations.kra.service import KRAService
 from integrations.models import KRAImport, KRAItem, KRAPurchase, KRAWrite
-from tests.kra.conftest import kra, kra_hosts  # noqa: F401
 from tests.kra.writes.deeds import SOAP, SUGAR, bring, send_all, told
 from tests.sandbox.driver import SandboxDriver
 
@@ -18,7 +17,7 @@ BASE = "/admin/integrations"
 
 
 @pytest.fixture
-def service(kra: Any, sandbox: SandboxDriver) -> KRAService:  # noqa: F811
+def service(kra: Any, sandbox: SandboxDriver) -> KRAService:
     sandbox.kra("purchase", lines=[{"qty": 3, "prc": 116}])
     sandbox.kra("import")
     made = KRAService()
@@ -34,13 +33,13 @@ def act(client: Client, model: str, action: str, *ids: int) -> Any:
 def test_items_are_excluded_and_registered(service: KRAService, admin_client: Client) -> None:
     told(service.save_item(SOAP))
     item = KRAItem.objects.get(reference="SOAP")
-    act(admin_client, "kraitem", "exclude", item.pk)
+    act(admin_client, "kraitem", "exclude_items", item.pk)
     item.refresh_from_db()
     assert item.is_excluded
     assert "excluded from eTIMS" in act(
         admin_client, "kraitem", "register_at_kra", item.pk
     ).content.decode()
-    act(admin_client, "kraitem", "include", item.pk)
+    act(admin_client, "kraitem", "include_items", item.pk)
     act(admin_client, "kraitem", "register_at_kra", item.pk)
     send_all()
     item.refresh_from_db()
@@ -105,6 +104,6 @@ def test_who_may_only_see_may_not_act(service: KRAService, client: Client) -> No
     assert client.post(f"{BASE}/krapurchase/{row.pk}/accept/", {}).status_code == 403
     item = KRAItem.objects.first()
     assert item is not None
-    act(client, "kraitem", "exclude", item.pk)
+    act(client, "kraitem", "exclude_items", item.pk)
     item.refresh_from_db()
     assert not item.is_excluded

@@ -186,6 +186,23 @@ def test_the_receipt_is_looked_at_as_a_copy_and_the_first_file_is_the_original(
     assert picture["Content-Type"] == "image/png"
 
 
+def test_an_open_page_follows_its_document(
+    branch: KRABranch, admin_client: Client, client_of: Callable[..., Client]
+) -> None:
+    row = invoice_row(branch, state=InvoiceState.QUEUED)
+    live = page(row, "live")
+    assert live in admin_client.get(page(row)).content.decode()
+    before = admin_client.get(live).json()
+    assert before["ended"] is False
+    KRAInvoiceEvent.objects.create(invoice=row, kind="asked_for")
+    after = admin_client.get(live).json()
+    assert after["state"] != before["state"]
+    KRAInvoice.objects.filter(pk=row.pk).update(state=InvoiceState.REJECTED)
+    assert admin_client.get(live).json()["ended"] is True
+    assert client_of("view_krainvoice", businesses=("duka",)).get(live).status_code == 404
+    assert client_of().get(live).status_code == 403
+
+
 def test_there_is_no_code_before_the_signature(branch: KRABranch, admin_client: Client) -> None:
     row = invoice_row(branch, state=InvoiceState.QUEUED)
     assert admin_client.get(page(row, "qr")).status_code == 404

@@ -36,7 +36,7 @@ NEVER_ADDED = (
     "accountbalance", "allotment", "approval", "c2bregistration", "expectedpayment",
     "initiatoralarm", "mpesaquery", "krabranch", "krainvoice",
     "kracode", "kracursor", "kraimport", "kraitem", "kraitemclass", "krapurchase", "krarecord",
-    "krawrite",
+    "krawrite", "kracompliancecheck", "kracertificaterequest", "krafiling",
     "payoutbatch", "pullaccount", "statementitem", "statementline", "statementrun", "worklist",
     "webhookevent", "webhookreplay",
 )  # fmt: skip

@@ -16,7 +16,6 @@ from integrations.api.recent import recent
 from integrations.models import ApiToken, BusinessGrant
 from integrations.models.access import TOKEN_MARK, digest_token
 from tests.hunt.plants import planted
-from tests.kra.conftest import kra_hosts, kra_row  # noqa: F401
 from tests.kra.outbox.conftest import open_shop, shop  # noqa: F401
 
 

@@ -148,7 +148,7 @@ KEYED = {
         for path in (
             "kra-settings/", "kra/invoices/", "kra/invoices/verify/", "kra/branches/7/release/",
             *(f"kra/invoices/7/{act}/" for act in ("credit", "resend", "settle")),
-            "kra/items/", "kra/stock/moves/", "kra/stock/counts/",
+            "kra/certificates/", "kra/items/", "kra/stock/moves/", "kra/stock/counts/",
             *(f"kra/{sort}/7/{act}/" for sort in ("purchases", "imports")
               for act in ("accept", "reject")),
             "payments/payouts/", "payments/7/reversals/", "payout-batches/",

@@ -16,6 +16,8 @@ from schemathesis.specs.openapi import checks
 
 from integrations.models import (
     ApiToken,
+    KRABranch,
+    KRAInvoice,
     MpesaSettings,
     Payment,
     TokenScope,
@@ -26,6 +28,7 @@ from integrations.models import (
 from integrations.payments.mpesa_payment import MpesaPaymentService
 from tests.api import webhook_clients
 from tests.conftest import PHONE
+from tests.kra.outbox.conftest import Shop
 from tests.sandbox.driver import SandboxDriver
 
 CHECKS = (
@@ -47,10 +50,11 @@ SCHEMA = load_schema()
 
 
 @pytest.fixture
-def bearer(mpesa: MpesaSettings, sandbox: SandboxDriver) -> dict[str, str]:
+def bearer(mpesa: MpesaSettings, sandbox: SandboxDriver, shop: Shop) -> dict[str, str]:
     """The header of a token that may do everything, where there is something to do it to."""
     user = get_user_model().objects.create_superuser("generated")
     plant_webhooks()
+    shop.submit()
     MpesaPaymentService.initiate_stk_push(PHONE, 10, "INV001")
     expires_at = timezone.now() + timedelta(hours=1)
     _, text = ApiToken.issue(user, name="x", scopes=TokenScope.values, expires_at=expires_at)
@@ -76,6 +80,8 @@ def point_at_rows(case: Any) -> None:
         case.path_parameters["public_id"] = str(payment.public_id)
     for name, model, attribute in (
         ("endpoint_id", WebhookEndpoint, "pk"),
+        ("invoice_id", KRAInvoice, "public_id"),
+        ("branch_id", KRABranch, "pk"),
         ("event_id", WebhookEvent, "pk"),
         ("replay_id", WebhookReplay, "public_id"),
     ):

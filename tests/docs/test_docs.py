@@ -224,6 +224,7 @@ def test_every_endpoint_its_scope_and_its_permission_are_documented() -> None:
             .replace("<str:replay_id>", "{replay_id}")
             .replace("<str:slug>", "<slug>")
         )
+        address = re.sub(r"<str:(\w+)>", r"{\1}", address)
         for method, right in view.rights.items():
             rows = [line for line in page.splitlines() if f"`{address}`" in line]
             told = [line for line in rows if f"`{right.scope.value}`" in line and method in line]

@@ -9,6 +9,7 @@ import pytest
 from integrations.models import KRASettings
 from integrations.services import KRAService
 from tests.hunt.plants import planted
+from tests.kra.fixtures import kra_values
 from tests.sandbox.driver import SandboxDriver
 
 INDIVIDUAL, OTHER, COMPANY, OWN = "A744610021G", "A521040203F", "P318295670X", "P051234567X"
@@ -64,8 +65,6 @@ def portal(kra_hosts: SandboxDriver) -> Portal:
 
 @pytest.fixture
 def service(portal: Portal) -> KRAService:
-    from tests.kra.conftest import kra_values  # which imports this module
-
     KRASettings.objects.create(**kra_values(portal.sandbox))
     return KRAService()
 

@@ -121,9 +121,9 @@ def test_what_could_not_be_asked_is_no_verdict(service: KRAService, portal: Port
 
 def test_the_words_of_a_good_certificate_are_a_setting(service: KRAService, portal: Portal) -> None:
     portal.certificate("KRAWON1", INDIVIDUAL, status="Imetolewa")
-    assert not service.check_certificate(INDIVIDUAL, "KRAWON1")[1]["is_valid"]
+    assert not service.check_certificate(INDIVIDUAL, "KRAWON1")[1]["valid"]
     configure(gavaconnect_facts="tcc_check.good = Imetolewa")
-    assert service.check_certificate(INDIVIDUAL, "KRAWON1")[1]["is_valid"]
+    assert service.check_certificate(INDIVIDUAL, "KRAWON1")[1]["valid"]
 
 
 def test_applying_for_a_certificate(service: KRAService, portal: Portal) -> None:
@@ -216,11 +216,11 @@ def test_further_questions(service: KRAService, portal: Portal) -> None:
     portal.record("excise", INDIVIDUAL, licence="E1")
     portal.record("declaration", "D1", state="passed")
     portal.record("eslip", "S1", amount="5")
-    listed = service.get_obligations(OWN)[1]["data"]["ObligationsList"]
+    listed = service.get_obligations(OWN)[1]["answer"]["ObligationsList"]
     assert listed[0]["obligationId"] == "5"
-    invoice = service.check_invoice("KRACU01/7", "2026-03-01")[1]["data"]["invoiceDetails"]
+    invoice = service.check_invoice("KRACU01/7", "2026-03-01")[1]["answer"]["invoiceDetails"]
     assert invoice["totalInvoiceAmount"] == "1160.5"
-    station = service.look_up("station", kra_pin=OWN)[1]["data"]
+    station = service.look_up("station", kra_pin=OWN)[1]["answer"]
     assert station["STATIONDATA"]["stationName"] == "Nairobi South"
     for name, values in {
         "income-tax-exemption": {"kra_pin": INDIVIDUAL},

@@ -27,6 +27,8 @@ from integrations.models import (
     BusinessGrant,
     ExpectedPayment,
     KeyRotation,
+    KRACertificateRequest,
+    KRAFiling,
     KRAImport,
     KRAItem,
     KRAPurchase,
@@ -53,6 +55,7 @@ from tests.security.businesses import plant_business
 PARAMETERS = {
     "slug": "mpesa", "route": "stk", "token": "0123456789abcdef" * 2, "app_label": "integrations",
     "content_type_id": "1", "url": "nowhere", "name": "payments",
+    "check": "station", "kind": "nil_return",
 }  # fmt: skip
 WELL_KNOWN = {
     "/admin/integrations/mpesasettings/add/", "/api/v1/integrations/summary/", "/readyz",
@@ -77,6 +80,7 @@ BY_PUBLIC_ID: dict[str, Any] = {
     "approval_id": Approval,
     "batch_id": PayoutBatch,
     "expectation_id": ExpectedPayment,
+    "filing_id": KRAFiling,
     "query_id": MpesaQuery,
     "report_id": KRAWrite,
     "replay_id": WebhookReplay,
@@ -87,6 +91,7 @@ BY_PUBLIC_ID: dict[str, Any] = {
 BY_KEY: dict[str, Any] = {
     "endpoint_id": WebhookEndpoint,
     "event_id": WebhookEvent,
+    "request_id": KRACertificateRequest,
     "item_id": KRAItem,
     "purchase_id": KRAPurchase,
     "import_id": KRAImport,

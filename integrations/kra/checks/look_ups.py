@@ -67,7 +67,7 @@ LOOK_UPS: Mapping[str, tuple[LookUp, ...]] = {
 
 
 def look_up(config: Snapshot, name: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Ask one of LOOK_UPS: `{check, code, message, data}`.
+    """Ask one of LOOK_UPS: `{check, code, message, answer}`.
 
     Raises InvalidInput naming the field, Unsupported where KRA does not tell how to ask, and
     what `GavaClient.ask` raises: also where KRA knows nothing of the kind.
@@ -82,7 +82,7 @@ def look_up(config: Snapshot, name: str, given: Mapping[str, Any]) -> dict[str, 
             raise InvalidInput(field, f"is needed for “{wanted.title}”.")
         asked[key] = read(values[field], field)
     answer = GavaClient(config).ask(wanted.operation, asked)
-    return {"check": name, "code": answer.code, "message": answer.text, "data": answer.data}
+    return {"check": name, "code": answer.code, "message": answer.text, "answer": answer.data}
 
 
 def _choose(variants: tuple[LookUp, ...], values: Mapping[str, Any]) -> LookUp:

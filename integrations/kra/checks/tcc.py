@@ -42,7 +42,7 @@ class Certificate:
             "status": self.status,
             "issued_on": self.issued_on.isoformat() if self.issued_on else None,
             "expires_on": self.expires_on.isoformat() if self.expires_on else None,
-            "is_valid": self.is_valid,
+            "valid": self.is_valid,
             "message": self.message,
         }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from integrations.config import Snapshot
@@ -12,7 +12,7 @@ from integrations.kra.filings.returns import Wanted, read_nil_return, read_turno
 from integrations.kra.filings.withholding import WITHHOLDING, read_withholding
 from integrations.models import FilingKind
 
-_RETURNS = {
+_RETURNS: Mapping[FilingKind, tuple[Callable[..., Wanted], tuple[str, ...]]] = {
     FilingKind.NIL_RETURN: (read_nil_return, ("obligation", "month", "year")),
     FilingKind.TURNOVER_TAX: (read_turnover_tax, ("turnover", "month", "year")),
 }

@@ -31,6 +31,12 @@ logger = logging.getLogger(__name__)
 # What a document that gives its number back forgets with it.
 NO_NUMBER: dict[str, Any] = {"number": None}
 ORIGINAL_REJECTED = "KRA rejected the invoice that it credits, so there is nothing to credit."
+_MOVING = [
+    field.attname
+    for field in KRAInvoice._meta.concrete_fields
+    if field.name
+    not in ("id", "public_id", "business", "environment", "branch", "document", "body")
+]
 _TOLD = frozenset({InvoiceState.SIGNED, InvoiceState.REJECTED, InvoiceState.IN_DOUBT})
 # Called inside the transaction that stores a signature.
 _when_signed: list[Callable[[KRAInvoice], None]] = []
@@ -58,6 +64,7 @@ def move(
     claim: str = "",
     unit: dict[str, Any] | None = None,
     is_told: bool = True,
+    is_locked: bool = False,
 ) -> bool:
     """Move a document if the table allows it from where it stands now; False if it does not.
 
@@ -65,6 +72,7 @@ def move(
     looked at again (None: never). With `claim` the row must still be held under that token; a
     move to `sending` keeps the claim, every other one ends it. `invoice` is reread either way.
     `text` is shown to people; `data` must hold no secrets. `is_told=False` publishes nothing.
+    `is_locked` says that the caller has just done that, in its transaction.
     """
     sources = sources_of(target)
     if only_from:
@@ -74,8 +82,10 @@ def move(
         values.update(next_look(target, due_in))
     if target in AT_REST:
         values["completed_at"] = timezone.now()
-    with transaction.atomic():
-        lock(invoice)
+    # No savepoint: whoever moves wants the whole of it, or nothing.
+    with transaction.atomic(savepoint=False):
+        if not is_locked:
+            lock(invoice)
         before = InvoiceState(invoice.state)
         if before not in sources or (claim and invoice.claim_token != claim):
             return False
@@ -110,8 +120,13 @@ def _follow(invoice: KRAInvoice, before: InvoiceState, unit: dict[str, Any]) -> 
 
 
 def lock(invoice: KRAInvoice) -> None:
-    """Reread the row, locked where the database can (SQLite has one writer anyway)."""
-    invoice.refresh_from_db(from_queryset=KRAInvoice.objects.select_for_update(no_key=True))
+    """Reread the row, locked where the database can (SQLite has one writer anyway).
+
+    Without the two large columns, which only the holder of the claim writes, and without what
+    never changes: its branch stays as it was read.
+    """
+    rows = KRAInvoice.objects.select_for_update(no_key=True)
+    invoice.refresh_from_db(fields=_MOVING, from_queryset=rows)
 
 
 def next_look(target: InvoiceState, due_in: float | None) -> dict[str, Any]:

@@ -75,7 +75,7 @@ def _send_again(invoice: KRAInvoice) -> Outcome:
         config = config_of(invoice.business, invoice.branch, is_sending=True)
     except ConfigurationError as error:
         return Again(delay_seconds=NO_SETTINGS_PAUSE, error=error.message, count_attempt=False)
-    if holds.is_held(invoice.branch) and not holds.try_release(invoice.branch, config):
+    if invoice.branch.held_reason and not holds.try_release(invoice.branch, config):
         reason = invoice.branch.held_reason
         return Again(delay_seconds=holds.LOOK_EVERY, error=reason, count_attempt=False)
     with transaction.atomic(durable=True):

@@ -149,9 +149,3 @@ def look_after_settings(instance: Any, **_kwargs: Any) -> None:
     )
     for unit in held:
         transaction.on_commit(partial(wake, unit.pk), robust=True)
-
-
-def is_held(unit: KRABranch) -> bool:
-    """Whether the branch is held, as it stands in the database now."""
-    unit.refresh_from_db(fields=["held_reason", "held_code"])
-    return bool(unit.held_reason)

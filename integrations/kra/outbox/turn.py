@@ -68,7 +68,8 @@ def _take_turn(invoice: KRAInvoice) -> Outcome:
     except IntegrationError as error:
         holds.hold(invoice.branch_id, error.message, code=holds.SETTINGS)
         return Again(delay_seconds=holds.LOOK_EVERY, error=error.message, count_attempt=False)
-    if holds.is_held(invoice.branch) and not holds.try_release(invoice.branch, config):
+    # The branch was read in this turn.
+    if invoice.branch.held_reason and not holds.try_release(invoice.branch, config):
         reason = invoice.branch.held_reason
         return Again(delay_seconds=holds.LOOK_EVERY, error=reason, count_attempt=False)
     # Only now: what goes first may wait for the very branch that was just let go.
@@ -85,7 +86,7 @@ def _send(invoice: KRAInvoice, config: Snapshot) -> Outcome:
     except _StandAside:
         if book.park(invoice, claim=invoice.claim_token):
             return Kept()
-        return Again(delay_seconds=1, count_attempt=False)
+        return Again(delay_seconds=0.2, count_attempt=False)
     except _NotOurs:
         return Kept()
     except InvalidInput as error:
@@ -103,13 +104,9 @@ def allot(invoice: KRAInvoice, config: Snapshot) -> None:
     try:
         with transaction.atomic(durable=True):
             book.lock(invoice)
-            branch = KRABranch.objects.select_for_update(no_key=True).get(pk=invoice.branch_id)
-            rows = KRAInvoice.objects.filter(branch_id=invoice.branch_id, state__in=OPEN_NUMBER)
-            if rows.exclude(pk=invoice.pk).exists():
-                raise _StandAside
-            # Our own book is heard too: a counter that was set back can't double a number.
-            last = rows_of(branch).aggregate(last=Max("number"))["last"] or 0
-            number = max(branch.last_invoice_number, last) + 1
+            branches = KRABranch.objects.select_for_update(no_key=True)
+            branches = branches.filter(pk=invoice.branch_id)
+            number = branches.values_list("last_invoice_number", flat=True).get() + 1
             changes: dict[str, Any] = {
                 "number": number,
                 "body": _body(invoice, config, number),
@@ -120,13 +117,24 @@ def allot(invoice: KRAInvoice, config: Snapshot) -> None:
             if not book.move(
                 invoice, InvoiceState.SENDING, kind="sending", text=f"Number {number} allotted.",
                 changes=changes, only_from=[InvoiceState.QUEUED], claim=invoice.claim_token,
+                is_locked=True,
             ):  # fmt: skip
                 raise _NotOurs
     except IntegrityError:
-        # The constraints `krainvoice_one_open` and `krainvoice_number` are the last word.
-        logger.exception("invoice=%s number_refused_by_the_database", invoice.public_id)
+        # `krainvoice_one_open` and `krainvoice_number`: the database has the last word.
         invoice.refresh_from_db()
+        _catch_up(invoice)
         raise _StandAside from None
+
+
+def _catch_up(invoice: KRAInvoice) -> None:
+    """Where the counter is behind our own book (somebody set it back), let it follow the book."""
+    branch = invoice.branch
+    last = rows_of(branch).aggregate(last=Max("number"))["last"] or 0
+    open_rows = KRAInvoice.objects.filter(branch=branch, state__in=OPEN_NUMBER)
+    if not open_rows.exists():
+        rows = KRABranch.objects.filter(pk=branch.pk, last_invoice_number__lt=last)
+        rows.update(last_invoice_number=last)
 
 
 def rows_of(branch: KRABranch) -> QuerySet[KRAInvoice]:
@@ -169,7 +177,8 @@ def earlier_write(invoice: KRAInvoice) -> KRAWrite | None:
     What is sold must be known before; a report that was given up holds nobody back.
     """
     rows = KRAWrite.objects.filter(branch_id=invoice.branch_id, next_attempt_at__isnull=False)
-    return rows.filter(created_at__lt=invoice.queued_at).order_by("pk").first()
+    rows = rows.filter(created_at__lt=invoice.queued_at).order_by("pk")
+    return rows.only("kind", "key", "state", "next_attempt_at").first()
 
 
 def _still_away(invoice: KRAInvoice, config: Snapshot) -> str:

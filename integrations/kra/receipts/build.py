@@ -18,6 +18,7 @@ from integrations.kra.receipts.data import (
 from integrations.kra.receipts.qr import qr_text
 from integrations.kra.receipts.settings import receipt_settings
 from integrations.models import Environment, InvoiceKind, InvoiceState, KRAInvoice
+from integrations.models.kra_settings import AmountProfile
 
 ZERO = Decimal(0)
 # Code tables 07 and 32, and the tax types of class 04 (reference, sections 7.1 and 10).
@@ -82,6 +83,7 @@ def receipt_of(invoice: KRAInvoice, *, copy: bool = False, training: bool = Fals
         foreign=_foreign(invoice, sign),
         top_message=_printed(invoice, settings, "topMsg", "top_message"),
         bottom_message=_printed(invoice, settings, "btmMsg", "bottom_message"),
+        is_net=invoice.profile == AmountProfile.ALL_NET,
     )
 
 

@@ -89,7 +89,7 @@ class Receipt:
 
     `label` is NS, NC, CS, CC, PS or TS (with C for a credit note), "" for what KRA is not told.
     `notices` are printed large: copy, provisional, sandbox. `qr` is what the code holds, "" until
-    it is signed.
+    it is signed. `is_net`: prices and discounts of lines are without tax, their totals with it.
     """
 
     title: str
@@ -118,6 +118,7 @@ class Receipt:
     foreign: Foreign | None = None
     top_message: str = ""
     bottom_message: str = ""
+    is_net: bool = False
 
     @property
     def is_credit(self) -> bool:

@@ -31,17 +31,13 @@ def test_every_state_has_its_row() -> None:
     assert not OPEN_NUMBER & AT_REST
 
 
-@pytest.mark.parametrize("state", InvoiceState)
-@pytest.mark.parametrize("target", InvoiceState)
-def test_a_move_that_is_not_in_the_table_changes_nothing(
-    shop: Shop, state: InvoiceState, target: InvoiceState
-) -> None:
-    if target in TRANSITIONS[state]:
-        return
+def test_a_move_that_is_not_in_the_table_changes_nothing(shop: Shop) -> None:
     row = shop.submit()
-    KRAInvoice.objects.filter(pk=row.pk).update(state=state)
-    assert not book.move(row, target, kind="test")
-    assert state_of(row) == state
+    for state in InvoiceState:
+        KRAInvoice.objects.filter(pk=row.pk).update(state=state)
+        for target in set(InvoiceState) - TRANSITIONS[state]:
+            assert not book.move(row, target, kind="test"), (state, target)
+            assert state_of(row) == state
     assert row.events.count() == 1
 
 

@@ -88,6 +88,8 @@ def invoice_row(
         "rates": RATES, "totals": sums, "lines": lines, "excluded": changes.pop("excluded", []),
     }  # fmt: skip
     signed: dict[str, Any] = {}
+    if state in (InvoiceState.SENDING, InvoiceState.IN_DOUBT, InvoiceState.REGISTERED):
+        signed = {"number": number}
     if state == InvoiceState.SIGNED:
         signed = {
             "number": number, "receipt_number": 168 + number, "total_receipt_number": 258 + number,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
+from pypdf import PdfReader
 
-from integrations.kra.receipts import receipt_of
+from integrations.kra.receipts import html_of, pdf_of, receipt_of
+from integrations.kra.receipts.data import Receipt
 from integrations.models import InvoiceKind, InvoiceState, KRABranch, KRASettings
 from tests.kra.receipts.rows import SIGNATURE, UNIT, branch_row, invoice_row, settings_row
 
@@ -134,6 +137,19 @@ def test_what_was_signed_prints_when_its_settings_are_gone(branch: KRABranch) ->
     receipt = receipt_of(invoice)
     assert receipt.trader.name == "Njeri Kamau & Daughters Limited"
     assert receipt.qr.endswith(SIGNATURE)
+
+
+def test_prices_without_tax_say_so(branch: KRABranch) -> None:
+    receipt = receipt_of(invoice_row(branch, profile="all_net"))
+    assert receipt.is_net
+    for text in (html_of(receipt), pdf_text(receipt)):
+        assert "+ tax" in text
+    assert "+ tax" not in html_of(receipt_of(invoice_row(branch, number=2)))
+
+
+def pdf_text(receipt: Receipt) -> str:
+    reader = PdfReader(io.BytesIO(pdf_of(receipt, "roll")))
+    return reader.pages[0].extract_text()
 
 
 def test_days_are_nairobis(branch: KRABranch) -> None:

@@ -24,7 +24,7 @@ def draw_roll(pen: Pen, receipt: Receipt) -> None:
     """The whole receipt from the pen's place down."""
     _head(pen, receipt)
     for line in receipt.lines:
-        _line(pen, line)
+        _line(pen, line, receipt)
     pen.rule(is_dashed=True)
     _sums(pen, receipt)
     _taxes(pen, receipt)
@@ -67,9 +67,11 @@ def _head(pen: Pen, receipt: Receipt) -> None:
     pen.rule(is_dashed=True)
 
 
-def _line(pen: Pen, line: ReceiptLine) -> None:
+def _line(pen: Pen, line: ReceiptLine, receipt: Receipt) -> None:
     total = f"{words.money(line.total)} {line.tax_type or '*'}"
     how_much = f"{words.quantity(line.quantity)} {line.unit} {_TIMES} {words.money(line.price)}"
+    if receipt.is_net:
+        how_much += " + tax"
     pen.need(3 * _SIZE * 1.3)
     pen.row(Cell(line.name, pen.inner, size=_SIZE))
     pen.row(

@@ -22,9 +22,9 @@ def draw_sheet(pen: Pen, receipt: Receipt) -> None:
     """The whole receipt from the pen's place down."""
     _head(pen, receipt)
     _parties(pen, receipt)
-    _column_heads(pen)
+    _column_heads(pen, receipt)
     for line in receipt.lines:
-        _line(pen, line)
+        _line(pen, line, receipt)
     pen.rule(before=2, after=5)
     pen.need(150)
     _sums(pen, receipt)
@@ -124,13 +124,14 @@ def _cells(pen: Pen, texts: tuple[str, ...], *, size: float, is_bold: bool = Fal
     ]
 
 
-def _column_heads(pen: Pen) -> None:
-    heads = tuple(name for name, _, _ in _COLUMNS)
+def _column_heads(pen: Pen, receipt: Receipt) -> None:
+    net = {"Price": "Price + tax"} if receipt.is_net else {}
+    heads = tuple(net.get(name, name) for name, _, _ in _COLUMNS)
     pen.row(*_cells(pen, heads, size=_SMALL, is_bold=True), gutter=_GUTTER)
     pen.rule(before=1, after=3)
 
 
-def _line(pen: Pen, line: ReceiptLine) -> None:
+def _line(pen: Pen, line: ReceiptLine, receipt: Receipt) -> None:
     texts = (
         str(line.number), line.name, f"{words.quantity(line.quantity)} {line.unit}".strip(),
         words.money(line.price), words.money(-line.discount) if line.discount else "",
@@ -138,7 +139,7 @@ def _line(pen: Pen, line: ReceiptLine) -> None:
     )  # fmt: skip
     # A name and the code below it stay together, under heads of their own on every page.
     if pen.need(len(line.name) / 40 * _SIZE * 1.3 + 4 * _SIZE):
-        _column_heads(pen)
+        _column_heads(pen, receipt)
     pen.row(*_cells(pen, texts, size=_SIZE), gutter=_GUTTER)
     if line.code:
         code = ("", line.code, "", "", "", "", "")
