@@ -36,9 +36,10 @@ def test_items_are_excluded_and_registered(service: KRAService, admin_client: Cl
     act(admin_client, "kraitem", "exclude_items", item.pk)
     item.refresh_from_db()
     assert item.is_excluded
-    assert "excluded from eTIMS" in act(
-        admin_client, "kraitem", "register_at_kra", item.pk
-    ).content.decode()
+    assert (
+        "excluded from eTIMS"
+        in act(admin_client, "kraitem", "register_at_kra", item.pk).content.decode()
+    )
     act(admin_client, "kraitem", "include_items", item.pk)
     act(admin_client, "kraitem", "register_at_kra", item.pk)
     send_all()
@@ -59,9 +60,10 @@ def test_a_purchase_is_accepted_by_its_form(service: KRAService, admin_client: C
     admin_client.post(url, {"item_1": SUGAR, "remark": "fine"})
     row.refresh_from_db()
     assert (row.state, row.decided_by) == ("accepted", "admin")
-    assert f"{row.pk}/accept/" not in admin_client.get(
-        f"{BASE}/krapurchase/{row.pk}/change/"
-    ).content.decode()
+    assert (
+        f"{row.pk}/accept/"
+        not in admin_client.get(f"{BASE}/krapurchase/{row.pk}/change/").content.decode()
+    )
 
 
 def test_an_import_is_rejected_by_its_form(service: KRAService, admin_client: Client) -> None:

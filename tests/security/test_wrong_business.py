@@ -48,8 +48,15 @@ from tests.security.businesses import MARK, OURS, THEIRS, Rows, shows_the_mark
 
 API = "/api/v1/integrations/"
 # Models of admin pages whose rows belong to nobody's business.
-NO_BUSINESS = {"Integrations", "AppSettings", "KeyRotation", "WorkQueue", "WorkList",
-               "KRACode", "KRAItemClass"}
+NO_BUSINESS = {
+    "Integrations",
+    "AppSettings",
+    "KeyRotation",
+    "WorkQueue",
+    "WorkList",
+    "KRACode",
+    "KRAItemClass",
+}
 # Apps of other people's, whose pages ask for rights that staff of a business don't have.
 OTHER_APPS = {"auth", "axes", "sites", "contenttypes", "sessions", "django_celery_beat"}
 PUSH = {"phone": "0712345678", "amount": 10, "account_reference": "INV001"}
