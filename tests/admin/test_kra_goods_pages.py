@@ -10,7 +10,6 @@ from django.test import Client
 
 from integrations.kra.service import KRAService
 from integrations.models import KRAImport, KRAItem, KRAPurchase, KRAWrite
-from tests.kra.conftest import kra, kra_hosts  # noqa: F401
 from tests.kra.writes.deeds import SOAP, SUGAR, bring, send_all, told
 from tests.sandbox.driver import SandboxDriver
 
@@ -18,7 +17,7 @@ BASE = "/admin/integrations"
 
 
 @pytest.fixture
-def service(kra: Any, sandbox: SandboxDriver) -> KRAService:  # noqa: F811
+def service(kra: Any, sandbox: SandboxDriver) -> KRAService:
     sandbox.kra("purchase", lines=[{"qty": 3, "prc": 116}])
     sandbox.kra("import")
     made = KRAService()

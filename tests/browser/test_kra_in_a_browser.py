@@ -88,7 +88,7 @@ def test_kra_is_configured_and_its_device_initialised_once(
         page.locator(f"#id_{name}").fill(values[name])
     page.get_by_role("button", name="Save and continue editing").click()
     page.get_by_role("link", name="Initialise device").first.click()
-    page.get_by_role("heading", name="Initialise device").first.wait_for()
+    page.get_by_text("It hands the communication key out once.").wait_for()
     shoot(page, "kra-device-asked")
     page.get_by_role("button", name="Initialise device").click()
     page.get_by_text("KRA initialised the control unit").wait_for()
