@@ -75,7 +75,7 @@ class FilingService(ServiceBase):
     def get_filing(self, filing_id: Any) -> Answer:
         """How a filing of this business stands; nobody is asked."""
         try:
-            return answer_of(self._find(filing_id), is_new=True)
+            return answer_of(self._find_filing(filing_id), is_new=True)
         except IntegrationError as error:
             return False, message_of(error)
 
@@ -91,7 +91,7 @@ class FilingService(ServiceBase):
         """A person tells what became of a filing in doubt."""
         try:
             row = filings.settle_filing(
-                self._find(filing_id),
+                self._find_filing(filing_id),
                 accepted=accepted,
                 acknowledgement=acknowledgement,
                 payment_number=payment_number,
@@ -101,7 +101,7 @@ class FilingService(ServiceBase):
             return False, message_of(error)
         return True, filings.describe_filing(row)
 
-    def _find(self, filing_id: Any) -> KRAFiling:
+    def _find_filing(self, filing_id: Any) -> KRAFiling:
         try:
             wanted = UUID(str(filing_id))
             found = KRAFiling.objects.filter(public_id=wanted, business=self.business).first()

@@ -273,7 +273,7 @@ def _below(pattern: Any, before: str, rows: Rows) -> Iterator[tuple[type[Model] 
         ids = str(row.pk) if row is not None else "1"
         known = {
             "object_id": ids, "pk": ids, "id": ids, "app_label": "integrations",
-            "content_type_id": "1", "url": "nowhere", "name": "payments",
+            "content_type_id": "1", "url": "nowhere", "name": "payments", "kind": "nil_return",
         }  # fmt: skip
         address = re.sub(
             r"<(?:\w+:)?(\w+)>|\(\?P<(\w+)>[^)]*\)", lambda m: known[m[1] or m[2]], text
