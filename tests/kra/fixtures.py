@@ -8,7 +8,6 @@ import pytest
 
 from integrations.models import KRASettings
 from tests.hunt.plants import planted
-from tests.kra.gava import portal, service  # noqa: F401
 from tests.sandbox.driver import SandboxDriver
 
 PIN, BRANCH, SERIAL = "P051234567X", "00", "KRASERIAL0001"
