@@ -49,7 +49,7 @@ def register_item(
         **{name: getattr(item, name) for name in (*FIXED, *CHANGEABLE) if name != "price"},
         "item_code": item.item_code,
         "running_number": item.running_number,
-        "price": str(item.price),
+        "price": f"{item.price:.2f}",
         "is_used": item.is_used,
         "is_new": not item.is_registered,
     }
