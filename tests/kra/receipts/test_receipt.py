@@ -86,12 +86,13 @@ def test_a_credit_note_is_negative_in_print_and_names_its_original(branch: KRABr
 def test_what_is_not_signed_is_no_receipt(
     branch: KRABranch, state: str, label: str, word: str
 ) -> None:
-    receipt = receipt_of(invoice_row(branch, state=state))
+    row = invoice_row(branch, state=state)
+    receipt = receipt_of(row)
     assert receipt.label == label
     assert receipt.notices[0].startswith(word)
     assert (receipt.qr, receipt.control_unit, receipt.is_copy) == ("", None, False)
     # A copy of what is no receipt is none either.
-    assert receipt_of(invoice_row(branch, number=2, state=state), copy=True).label == label
+    assert receipt_of(row, copy=True).label == label
 
 
 def test_copies_examples_and_the_sandbox_are_marked(branch: KRABranch) -> None:
