@@ -14,7 +14,13 @@ from django.utils import timezone
 from integrations.exceptions import IntegrationError, InvalidInput, help_url
 from integrations.kra.answers import Answer, KRAMessage, answer, message_of
 from integrations.kra.base_service import ServiceBase
-from integrations.kra.outbox import books, settle, submit
+from integrations.kra.outbox import (
+    TypedSignature,
+    books,
+    settle,
+    submit,
+    verify_and_resend,
+)
 from integrations.kra.outbox.told import tell
 from integrations.kra.outbox.waiting import wait_for_signature
 from integrations.models import InvoiceState, KRAInvoice
@@ -45,7 +51,7 @@ class InvoiceService(ServiceBase):
         is_open = in_transaction()
 
         def act() -> KRAInvoice:
-            invoice = submit.submit(invoice_payload, business=self.business, branch=self.branch)
+            invoice = submit(invoice_payload, business=self.business, branch=self.branch)
             waits = _seconds(self.config().values["signature_wait_seconds"], wait_seconds)
             if is_open or not waits or invoice.state in _AT_END:
                 return invoice
@@ -58,9 +64,7 @@ class InvoiceService(ServiceBase):
 
         Answers as `submit_invoice` does, without waiting.
         """
-        return _answer(
-            lambda: submit.submit(invoice_payload, business=self.business, branch=self.branch)
-        )
+        return _answer(lambda: submit(invoice_payload, business=self.business, branch=self.branch))
 
     def get_invoice_status(self, reference: str) -> Answer:
         """Where a document stands, by our id, the ERP's number or KRA's.
@@ -69,7 +73,7 @@ class InvoiceService(ServiceBase):
         `status` is pending, in doubt, signed, rejected, duplicate (KRA has it, its signature is
         missing) or not required.
         """
-        return answer(lambda: self._status(_text(reference)))
+        return answer(lambda: self._status_of_invoice(_text(reference)))
 
     def credit_invoice(
         self,
@@ -87,7 +91,7 @@ class InvoiceService(ServiceBase):
         credits by `original_line`, from 1, with its quantity. Answers as `submit_invoice` does.
         """
         try:
-            found = self._document(original)
+            found = self._invoice_of(original)
         except IntegrationError as error:
             return False, message_of(error)
         payload: dict[str, Any] = {
@@ -109,8 +113,8 @@ class InvoiceService(ServiceBase):
         """
 
         def act() -> dict[str, Any]:
-            invoice = self._document(reference)
-            done = settle.verify_and_resend([invoice])
+            invoice = self._invoice_of(reference)
+            done = verify_and_resend([invoice])
             if done.refused:
                 raise InvalidInput("reference", done.refused[0], code="over_credit")
             invoice.refresh_from_db()
@@ -132,8 +136,8 @@ class InvoiceService(ServiceBase):
 
         def act() -> dict[str, Any]:
             typed = _typed(signature) if signature is not None else None
-            invoice = self._document(reference)
-            return tell(settle.settle(invoice, signed=typed, text=text, by=by))
+            invoice = self._invoice_of(reference)
+            return tell(settle(invoice, signed=typed, text=text, by=by))
 
         return answer(act)
 
@@ -159,8 +163,8 @@ class InvoiceService(ServiceBase):
 
         return answer(act)
 
-    def _status(self, reference: str) -> dict[str, Any]:
-        found = self._find(reference)
+    def _status_of_invoice(self, reference: str) -> dict[str, Any]:
+        found = self._find_invoice(reference)
         if found is not None:
             return tell(found)
         if not (reference.isascii() and reference.isdigit() and len(reference) < 19):
@@ -170,15 +174,15 @@ class InvoiceService(ServiceBase):
             raise _unknown()
         return _told_by_kra(there)
 
-    def _document(self, reference: str | KRAInvoice) -> KRAInvoice:
+    def _invoice_of(self, reference: str | KRAInvoice) -> KRAInvoice:
         if isinstance(reference, KRAInvoice):
             reference = str(reference.public_id)
-        found = self._find(_text(reference))
+        found = self._find_invoice(_text(reference))
         if found is None:
             raise _unknown()
         return found
 
-    def _find(self, reference: str) -> KRAInvoice | None:
+    def _find_invoice(self, reference: str) -> KRAInvoice | None:
         """By our id, else the trader's number, else KRA's; of this business and branch."""
         rows = KRAInvoice.objects.select_related("branch", "original")
         rows = rows.filter(business=self.business)
@@ -236,14 +240,14 @@ def _unknown() -> InvalidInput:
     return InvalidInput("reference", "no invoice has this number or id.", code="unknown_invoice")
 
 
-def _typed(given: Mapping[str, Any]) -> settle.TypedSignature:
-    known = settle.TypedSignature.__dataclass_fields__
+def _typed(given: Mapping[str, Any]) -> TypedSignature:
+    known = TypedSignature.__dataclass_fields__
     if not isinstance(given, Mapping) or not given.get("signature"):
         raise InvalidInput("signature", "must be a dict with the key `signature`.")
     odd = sorted(str(name) for name in given if name not in known)
     if odd:
         raise InvalidInput("signature", f"has keys that are not known: {', '.join(odd)[:100]}.")
-    return settle.TypedSignature(**given)
+    return TypedSignature(**given)
 
 
 def _told_by_kra(there: FoundInvoice) -> dict[str, Any]:

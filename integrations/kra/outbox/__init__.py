@@ -7,8 +7,9 @@ document's turn comes, so that there is no gap and no double: docs/explanation/e
 from __future__ import annotations
 
 from integrations.kra.outbox.books import Comparison, Difference, compare_books
-from integrations.kra.outbox.settle import Resent, TypedSignature, verify_and_resend
+from integrations.kra.outbox.settle import Resent, TypedSignature, settle, verify_and_resend
 from integrations.kra.outbox.states import QUEUE
+from integrations.kra.outbox.submit import submit
 from integrations.kra.outbox.told import tell
 
 __all__ = [
@@ -18,6 +19,8 @@ __all__ = [
     "Resent",
     "TypedSignature",
     "compare_books",
+    "settle",
+    "submit",
     "tell",
     "verify_and_resend",
 ]

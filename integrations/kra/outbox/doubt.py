@@ -19,7 +19,7 @@ from integrations.kra.outbox import book, holds, numbering, outcomes
 from integrations.kra.outbox.sending import send
 from integrations.kra.outbox.unit import config_of
 from integrations.models import InvoiceState, KRAInvoice
-from integrations.providers.kra.client import EtimsRefused
+from integrations.providers.kra.client import EtimsRefused, SaleReply
 from integrations.providers.kra.codes import Kind
 from integrations.work import Again, Done, Kept, Outcome
 
@@ -105,7 +105,7 @@ def fetch_signature(invoice: KRAInvoice) -> Outcome:
     return _sign(invoice, found.receipt, config)
 
 
-def _sign(invoice: KRAInvoice, receipt: outcomes.SaleReply, config: Snapshot) -> Outcome:
+def _sign(invoice: KRAInvoice, receipt: SaleReply, config: Snapshot) -> Outcome:
     outcomes.sign(invoice, receipt, config, kind="found", text="The signature was fetched.")
     return Kept()
 

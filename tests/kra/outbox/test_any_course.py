@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from integrations.config import clear_cache
@@ -120,7 +120,7 @@ def check(
         course.step(name, value)
         gate.local.forget()
     shop.sandbox.post("faults", clear=True, emulator="kra")
-    for _ in range(6):
+    for _ in range(12):
         gate.local.forget()
         work_on(4)
     assert not KRAInvoice.objects.filter(next_attempt_at__isnull=False).exists()
@@ -136,6 +136,8 @@ def check(
 
 EXAMPLES = settings(
     max_examples=25,
+    # An example takes real calls: what fails is told as it is.
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
