@@ -149,7 +149,6 @@ def _connect_events() -> None:
 
 def _connect_kra() -> None:
     """What KRA's branches tell people, and what a change of their settings sets going."""
-    registry.register_row_warnings("kra", kra_alarms.warnings_of)
     post_save.connect(
         kra_holds.look_after_settings, sender=KRASettings, dispatch_uid="integrations.kra_holds"
     )

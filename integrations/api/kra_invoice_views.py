@@ -257,7 +257,8 @@ def hand_in(
 ) -> Response:
     """Store a document once for an Idempotency-Key, then wait for its signature."""
     # Not checked yet: as any database can compare it.
-    number = read_text(request.data.get("invoice_number"), 50)
+    data = request.data if isinstance(request.data, dict) else {}
+    number = read_text(data.get("invoice_number"), 50)
 
     def act() -> Response:
         rows = view.get_queryset().filter(trader_number=number)

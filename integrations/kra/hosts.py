@@ -21,7 +21,7 @@ def move_host(row: KRASettings, *, etims: str = "", gavaconnect: str = "") -> KR
     live = row.environment == Environment.PRODUCTION
     names = ("base_url", "gavaconnect_url") if live else ("sandbox_url", "gavaconnect_sandbox_url")
     with transaction.atomic():
-        moved = KRASettings.objects.select_for_update().get(pk=row.pk)
+        moved: KRASettings = KRASettings.objects.select_for_update().get(pk=row.pk)
         for name, url in zip(names, (etims, gavaconnect), strict=True):
             if url:
                 setattr(moved, name, url)

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from integrations.kra.outbox.alarms import waiting_warnings
 from integrations.models import DeviceState, KRABranch, KRASettings, Transport
 
 _DEVICE = {
@@ -23,7 +24,7 @@ NOT_INITIALISED = "The control unit is not initialised yet."
 def warnings_of(rows: Sequence[Any]) -> dict[Any, list[str]]:
     """Sentences by the settings rows' primary keys; a row about which there is nothing is left out.
 
-    One query, however many rows.
+    Up to three queries for each branch that is in use.
     """
     settings = [row for row in rows if isinstance(row, KRASettings)]
     keys = {row.pk: _key(row) for row in settings}
@@ -41,6 +42,8 @@ def _told(row: KRASettings, branch: KRABranch | None) -> Iterator[str]:
     for sentence in (device_words(row, branch), held_words(branch), silence_words(row, branch)):
         if sentence:
             yield where + sentence
+    if branch is not None:
+        yield from waiting_warnings(branch, row.offline_alarm_hours)
 
 
 def device_words(row: KRASettings, branch: KRABranch | None) -> str:

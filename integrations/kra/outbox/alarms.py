@@ -8,7 +8,6 @@ only after it was cleared.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -103,16 +102,23 @@ def stalled_words(unit: KRABranch, config: Snapshot) -> str:
         return f"{unit} is held: {unit.held_reason}"
     now = database_now()
     limit = timedelta(hours=float(config.values["offline_alarm_hours"]))
-    first = oldest_waiting(unit)
-    if first is not None and now - first.queued_at >= limit:
-        count = KRAInvoice.objects.filter(branch=unit, next_attempt_at__isnull=False).count()
-        return (
-            f"Invoices of {unit} have waited for KRA for {_hours(now - first.queued_at)}: "
-            f"{count} wait, the first is {first.trader_number}."
-        )
+    words = _waiting_words(unit, now, limit)
+    if words:
+        return words
     if config.values["transport"] != Transport.VSCU:
         return ""
     return _vscu_words(unit, config, now=now, limit=limit)
+
+
+def _waiting_words(unit: KRABranch, now: datetime, limit: timedelta) -> str:
+    first = oldest_waiting(unit)
+    if first is None or now - first.queued_at < limit:
+        return ""
+    count = KRAInvoice.objects.filter(branch=unit, next_attempt_at__isnull=False).count()
+    return (
+        f"Invoices of {unit} have waited for KRA for {_hours(now - first.queued_at)}: "
+        f"{count} wait, the first is {first.trader_number}."
+    )
 
 
 def _vscu_words(unit: KRABranch, config: Snapshot, *, now: datetime, limit: timedelta) -> str:
@@ -138,26 +144,10 @@ def oldest_waiting(unit: KRABranch) -> KRAInvoice | None:
     return first.first()
 
 
-def warnings_of(rows: Sequence[Any]) -> Mapping[Any, list[str]]:
-    """What needs somebody about the control units of these settings rows, by their keys."""
-    found: dict[Any, list[str]] = {}
-    for row in rows:
-        units = KRABranch.objects.filter(
-            tin=row.kra_pin, bhf_id=row.branch_code, environment=row.environment
-        )
-        for unit in units:
-            told = _warnings_of(row, unit)
-            if told:
-                found.setdefault(row.pk, []).extend(told)
-    return found
-
-
-def _warnings_of(row: Any, unit: KRABranch) -> list[str]:
+def waiting_warnings(unit: KRABranch, limit_hours: float) -> list[str]:
+    """What of a branch's documents needs somebody: those that wait too long, those in doubt."""
     told = []
-    try:
-        words = stalled_words(unit, config_of(row.business, unit, is_sending=False))
-    except IntegrationError:
-        words = f"{unit} is held: {unit.held_reason}" if unit.held_reason else ""
+    words = _waiting_words(unit, database_now(), timedelta(hours=limit_hours))
     if words:
         told.append(words)
     count = KRAInvoice.objects.filter(branch=unit).exclude(attention="").count()

@@ -69,7 +69,8 @@ class Command(BaseCommand):
 def _row_of(business: str, branch: str) -> KRASettings:
     rows = KRASettings.objects.filter(business=business)
     code = branch_text(branch)
-    row = (rows.filter(branch_code=code) if code else rows.filter(is_main=True)).first()
+    found = rows.filter(branch_code=code) if code else rows.filter(is_main=True)
+    row: KRASettings | None = found.first()
     if row is None:
         raise CommandError("There are no KRA settings of this business and branch.")
     return row

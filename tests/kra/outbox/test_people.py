@@ -12,6 +12,7 @@ from django.utils import timezone
 from integrations.exceptions import InvalidInput, Unsupported
 from integrations.kra.outbox import TypedSignature, alarms, compare_books, holds, verify_and_resend
 from integrations.kra.outbox.settle import settle
+from integrations.kra.warnings import warnings_of
 from integrations.models import AuditEntry, KRABranch, KRAInvoice, KRASettings
 from tests.conftest import domain_events
 from tests.kra.outbox.conftest import Shop, drain, state_of, work_on
@@ -186,13 +187,13 @@ def test_the_alarm_is_raised_once_and_taken_back(shop: Shop) -> None:
     assert "21 hours" in stalled.payload["message"]
     assert row.trader_number in stalled.payload["message"]
     assert shop.unit.alarmed_at is not None
-    told = alarms.warnings_of([shop.row])
+    told = warnings_of([shop.row])
     assert "21 hours" in told[shop.row.pk][0]
     drain()
     assert alarms.watch_branches() == 0
     assert shop.unit.alarmed_at is None
     assert domain_events().filter(event_type="kra.branch_recovered").count() == 1
-    assert alarms.warnings_of([shop.row]) == {}
+    assert warnings_of([shop.row]) == {}
 
 
 def test_a_vscu_tells_the_hours_that_are_left(open_shop: Callable[..., Shop]) -> None:
