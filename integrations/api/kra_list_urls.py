@@ -17,6 +17,7 @@ def kra_list_urls() -> list[URLPattern]:
         path("kra/codes/", lists.CodeListView.as_view(), name="kra-code-list"),
         path("kra/item-classes/", lists.ItemClassListView.as_view(), name="kra-item-class-list"),
         path("kra/items/", lists.ItemListView.as_view(), name="kra-item-list"),
+        path("kra/items/<str:item_id>/", lists.ItemDetailView.as_view(), name="kra-item-detail"),
         path(
             "kra/items/<str:item_id>/exclude/",
             lists.ItemExcludeView.as_view(),
@@ -30,6 +31,7 @@ def kra_list_urls() -> list[URLPattern]:
         path(f"{_PURCHASE}accept/", stock.PurchaseAcceptView.as_view(), name="kra-purchase-accept"),
         path(f"{_PURCHASE}reject/", stock.PurchaseRejectView.as_view(), name="kra-purchase-reject"),
         path("kra/imports/", stock.ImportListView.as_view(), name="kra-import-list"),
+        path(_IMPORT, stock.ImportDetailView.as_view(), name="kra-import-detail"),
         path(f"{_IMPORT}accept/", stock.ImportAcceptView.as_view(), name="kra-import-accept"),
         path(f"{_IMPORT}reject/", stock.ImportRejectView.as_view(), name="kra-import-reject"),
         path("kra/reports/", stock.ReportListView.as_view(), name="kra-report-list"),
