@@ -28,6 +28,7 @@ def kra_list_urls() -> list[URLPattern]:
         path("kra/stock/moves/", stock.StockMoveView.as_view(), name="kra-stock-move"),
         path("kra/stock/counts/", stock.StockCountView.as_view(), name="kra-stock-count"),
         path("kra/purchases/", stock.PurchaseListView.as_view(), name="kra-purchase-list"),
+        path(_PURCHASE, stock.PurchaseDetailView.as_view(), name="kra-purchase-detail"),
         path(f"{_PURCHASE}accept/", stock.PurchaseAcceptView.as_view(), name="kra-purchase-accept"),
         path(f"{_PURCHASE}reject/", stock.PurchaseRejectView.as_view(), name="kra-purchase-reject"),
         path("kra/imports/", stock.ImportListView.as_view(), name="kra-import-list"),
