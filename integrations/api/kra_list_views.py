@@ -135,6 +135,27 @@ class ItemListView(PagedView):
         return answer_once(request, act)
 
 
+class ItemDetailView(PagedView):
+    """One item."""
+
+    rights = {"GET": READ_ITEMS}
+    model = KRAItem
+    filter_backends = ()
+    serializer_class = shapes.KRAItemSerializer
+
+    @extend_schema(
+        operation_id="kra_item_read",
+        summary="Read an item of the catalogue",
+        parameters=[OpenApiParameter("item_id", int, OpenApiParameter.PATH)],
+        responses={200: shapes.KRAItemSerializer, **REFUSALS, **_GONE},
+        tags=TAGS,
+    )
+    def get(self, request: Request, item_id: str) -> Response:
+        """As it is here; KRA is not asked."""
+        refuse_unknown(request, "business")
+        return Response(self.get_serializer(self.find_row(item_id)).data)
+
+
 class ItemExcludeView(PagedView):
     """Leaves an item out, or takes it in again."""
 

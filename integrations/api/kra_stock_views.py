@@ -16,7 +16,7 @@ from rest_framework.response import Response
 from integrations.access import request_scope
 from integrations.api import kra_list_base as base
 from integrations.api import kra_list_serializers as shapes
-from integrations.api.hub_view import BODY_REFUSALS, REFUSALS
+from integrations.api.hub_view import BODY_REFUSALS, REFUSALS, refuse_unknown
 from integrations.api.idempotency import HEADER_PARAMETER, answer_once
 from integrations.api.serializers import ErrorSerializer
 from integrations.api.throttles import TaxThrottle
@@ -184,6 +184,28 @@ class _DecisionView(base.PagedView):
         return answer_once(request, done)
 
 
+class PurchaseDetailView(base.PagedView):
+    """One of them."""
+
+    rights = {"GET": base.READ_PURCHASES}
+    model = KRAPurchase
+    related = ("branch", "write")
+    filter_backends = ()
+    serializer_class = shapes.KRAPurchaseSerializer
+
+    @extend_schema(
+        operation_id="kra_purchase_read",
+        summary="Read a supplier's invoice that KRA tells of",
+        parameters=[_PURCHASE_ID],
+        responses={200: OpenApiTypes.OBJECT, **REFUSALS, **_GONE},
+        tags=base.TAGS,
+    )
+    def get(self, request: Request, purchase_id: str) -> Response:
+        """As it is here; KRA is not asked."""
+        refuse_unknown(request, "business")
+        return Response(self.get_serializer(self.find_row(purchase_id)).data)
+
+
 class PurchaseAcceptView(_DecisionView):
     """Accepts a supplier's invoice."""
 
@@ -226,6 +248,28 @@ class PurchaseRejectView(_DecisionView):
         """The purchase afterwards."""
         act = decisions.reject_purchase
         return self.decide(request, purchase_id, act, shapes.KRAPurchaseSerializer)
+
+
+class ImportDetailView(base.PagedView):
+    """One of them."""
+
+    rights = {"GET": base.READ_IMPORTS}
+    model = KRAImport
+    related = ("branch", "write", "item")
+    filter_backends = ()
+    serializer_class = shapes.KRAImportSerializer
+
+    @extend_schema(
+        operation_id="kra_import_read",
+        summary="Read an imported item that KRA tells of",
+        parameters=[_IMPORT_ID],
+        responses={200: OpenApiTypes.OBJECT, **REFUSALS, **_GONE},
+        tags=base.TAGS,
+    )
+    def get(self, request: Request, import_id: str) -> Response:
+        """As it is here; KRA is not asked."""
+        refuse_unknown(request, "business")
+        return Response(self.get_serializer(self.find_row(import_id)).data)
 
 
 class ImportAcceptView(_DecisionView):

@@ -61,6 +61,8 @@ def test_items_are_saved_and_reported(client: APIClient) -> None:
     send_all()
     found = rows(client, "items/?search=Soap")[0]
     assert found["is_registered"]
+    assert client.get(f"{API}items/{found['id']}/").json() == found
+    assert client.get(f"{API}items/x/").status_code == 404
     url = f"{API}items/{found['id']}/exclude/"
     assert client.post(url, {"excluded": True}).json()["is_excluded"]
     answer = client.post(f"{API}items/", {**SOAP, "tax_type": "Q", "reference": "B"})
@@ -93,7 +95,9 @@ def test_purchases_and_imports_are_decided(client: APIClient) -> None:
     assert answer.json()["state"] == "accepted"
     again = client.post(f"{API}purchases/{purchase['id']}/reject/", {})
     assert again.json()["error"]["code"] == "already_decided"
+    assert client.get(f"{API}purchases/{purchase['id']}/").json()["decided_by"]
     imported = rows(client, "imports/")[0]
+    assert client.get(f"{API}imports/{imported['id']}/").json() == imported
     answer = client.post(f"{API}imports/{imported['id']}/accept/", {"item": SUGAR})
     assert answer.status_code == 200, answer.content
     send_all()
