@@ -33,7 +33,6 @@ FAULTS: tuple[dict[str, Any], ...] = (
 GATEWAY_FAULTS: tuple[dict[str, Any], ...] = (
     {"kind": "expired_token", "status": 401},
     {"kind": "expired_token", "status": 500},
-    {"kind": "wrapped_200", "message": "Refused at random", **SALE},
     {"kind": "empty_400", "operation": "token"},
 )
 
@@ -47,8 +46,3 @@ def plan_one(sandbox: SandboxDriver, dice: random.Random, branches: tuple[str, .
         fault["phone"] = f"{PIN}/{branch}"
     sandbox.kra_fault(**fault)
     return str(fault["kind"])
-
-
-def refuse(sandbox: SandboxDriver, branch: str) -> None:
-    """Plan that KRA refuses the next invoice of a branch."""
-    sandbox.kra_fault("result_code", code="910", message="Refused", phone=f"{PIN}/{branch}", **SALE)

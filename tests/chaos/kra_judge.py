@@ -118,9 +118,8 @@ def _wrong_content(invoice: KRAInvoice, sale: Sale, body: Mapping[str, Any]) -> 
 
 
 def _out_of_order(invoices: list[KRAInvoice]) -> list[str]:
-    taken = [each for each in invoices if each.number is not None]
-    taken.sort(key=lambda each: each.pk)
-    numbers = [each.number for each in taken]
+    rows = sorted(invoices, key=lambda each: each.pk)
+    numbers = [each.number for each in rows if each.number is not None]
     return [] if numbers == sorted(numbers) else [f"not sent in order: {numbers}"]
 
 

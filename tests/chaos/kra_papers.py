@@ -9,7 +9,11 @@ from typing import Any
 from integrations.models import KRAInvoice
 from tests.chaos.kra_installation import ITEMS
 
-CUSTOMERS = ({}, {"name": "Mwangi & Sons"}, {"name": "Njeri", "kra_pin": "A123456789B"})
+CUSTOMERS: tuple[dict[str, str], ...] = (
+    {},
+    {"name": "Mwangi & Sons"},
+    {"name": "Njeri", "kra_pin": "A123456789B"},
+)
 # What is wrong, and what the error must name.
 FLAWS: tuple[tuple[dict[str, Any], str], ...] = (
     ({"quantity": "-1"}, "quantity"),

@@ -232,3 +232,9 @@ def test_the_book_has_the_order_and_the_digest(trader: Trader) -> None:
     assert first["digest"] != second["digest"]
     assert len({first["signature"], second["signature"]}) == 2
     assert trader.key not in str(trader.sandbox.kra_book())
+
+
+def test_a_paper_that_is_refused_whenever_it_comes(sandbox: SandboxDriver, trader: Trader) -> None:
+    sandbox.kra("refuse", trader_number="INV-000001")
+    assert [result(trader.post("sale", sale(1)))[0] for _ in range(2)] == ["910"] * 2
+    assert result(trader.post("sale", sale(1, trdInvcNo="OTHER")))[0] == "000"

@@ -147,6 +147,12 @@ def line(world: World, payload: Payload) -> dict[str, Any]:
     return feeds.line_to_kra(world, place(payload) if is_one else None, payload)
 
 
+def refuse(world: World, payload: Payload) -> dict[str, Any]:
+    """KRA refuses the paper with this `trader_number`, whenever it comes and by whichever way."""
+    commit(world, "unwanted", trader_number=text(payload, "trader_number"))
+    return {"refused": sorted(world.unwanted)}
+
+
 def _feed(enter: Callable[[World, Mapping[str, str], Payload], dict[str, Any]]) -> Action:
     return lambda world, payload: enter(world, place(payload), payload)
 
@@ -158,6 +164,7 @@ ACTIONS: dict[str, Action] = {
     "catalogue": catalogue,
     "settings": settings,
     "rates": rates,
+    "refuse": refuse,
     "taxpayer": taxpayer,
     "purchase": _feed(feeds.purchase),
     "import": _feed(feeds.imported),

@@ -140,6 +140,10 @@ def _taxpayer(world: World, entry: Entry) -> None:
     taxpayer.name, taxpayer.status = entry["name"], entry["status"]
 
 
+def _unwanted(world: World, entry: Entry) -> None:
+    world.unwanted.add(str(entry["trader_number"]))
+
+
 def _app(world: World, entry: Entry) -> App:
     app = App(
         entry["key"], entry["secret"], entry["app_id"], frozenset(entry["products"]),
@@ -178,6 +182,7 @@ _APPLY: dict[str, Callable[[World, Entry], Any]] = {
     "code": _code,
     "taxpayer": _taxpayer,
     "app": _app,
+    "unwanted": _unwanted,
     "settings": _settings,
     "outage": _outage,
     "line": _line,

@@ -45,6 +45,8 @@ def save_sale(visit: Visit) -> dict[str, Any]:
     check_stocked(visit, visit.body["itemList"])
     check_credit(visit)
     check_amounts(visit.body, visit.world.settings)
+    if visit.body["trdInvcNo"] in visit.world.unwanted:
+        raise Refusal("910", "Refused")
     signature, internal = sign(visit.unit, visit.body)
     sale: Sale = commit(
         visit.world, "sale", **visit.where, door=visit.door, body=visit.text, signature=signature,

@@ -33,6 +33,8 @@ class World:
     # Notices and item classes that KRA tells everybody, with `at`.
     notices: list[dict[str, Any]] = field(default_factory=list)
     extra_codes: list[dict[str, Any]] = field(default_factory=list)
+    # Trader's numbers of papers that KRA refuses, however often they come.
+    unwanted: set[str] = field(default_factory=set)
     order: int = 0
     # Lists count in seconds: the newest row, and the newest `resultDt` that a list was given.
     newest_row: str = ""
