@@ -73,7 +73,7 @@ def test_the_same_again_is_answered_by_the_first(service: KRAService, portal: Po
     first, again = nil(service)[1], nil(service, obligation="VAT", month="03")[1]
     assert (first["repeated"], again["repeated"]) == (False, True)
     assert again["filing_id"] == first["filing_id"]
-    assert len(portal.filings) == 1
+    assert (len(portal.filings), portal.asked("nil_return")) == (1, 1)
 
 
 @pytest.mark.parametrize(
@@ -156,6 +156,7 @@ def test_a_lost_answer_is_settled_by_a_person(service: KRAService, portal: Porta
     assert AuditEntry.objects.filter(action="kra.filing_settled").count() == 1
     assert service.settle_filing(filing_id, accepted=True)[1].code == "not_in_doubt"
     assert wht(service)[1]["prn"] == prn
+    assert portal.asked("withholding_vat") == 1
 
 
 def test_not_carried_out_it_may_be_filed_again(service: KRAService, portal: Portal) -> None:
@@ -328,6 +329,7 @@ def test_two_at_once_file_once(service: KRAService, portal: Portal) -> None:
     assert KRAFiling.objects.count() == 1
     assert any(success for success, _ in answers)
     assert nil(service)[1]["repeated"]
+    assert portal.asked("nil_return") == 1
 
 
 def test_a_crash_while_sending_is_found(
