@@ -19,13 +19,15 @@ def check_queues(**_options: Any) -> list[CheckMessage]:
 
 
 def _check_lease(queue: Queue[Any]) -> list[CheckMessage]:
-    longest = queue.deadline_seconds * queue.batch
+    # In a lane, a row is begun only while its whole deadline fits into the lane's lease.
+    rows = 1 if queue.lane_field else queue.batch
+    longest = queue.deadline_seconds * rows
     if queue.lease > longest:
         return []
     return [
         Error(
             f"Queue {queue.name}: its lease of {queue.lease:g} s is not longer than the "
-            f"{longest:g} s that {queue.batch} row(s) of {queue.deadline_seconds:g} s may take.",
+            f"{longest:g} s that {rows} row(s) of {queue.deadline_seconds:g} s may take.",
             hint="Raise lease_seconds (or INTEGRATIONS_LEASE_SECONDS), or lower batch or "
             "deadline_seconds: a lease that ends first lets another worker repeat the work.",
             obj=queue.model,

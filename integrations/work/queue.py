@@ -78,7 +78,7 @@ class Queue(Generic[Row]):
     an exception means: again by the backoff, dead after `max_attempts`. It may use at most
     `deadline_seconds` and must check `row.has_time_left()` right before anything that can't be
     repeated. `lease_seconds` (None: INTEGRATIONS_LEASE_SECONDS) must exceed `deadline_seconds`
-    times `batch`.
+    times `batch`; in a lane `deadline_seconds` alone, as a row is begun only while it fits.
 
     `concurrency` is the number of threads in one worker process, `batch` the rows that one thread
     takes at a time. With `lane_field` (a foreign key to a `Lane`) rows are served lane by lane,

@@ -16,6 +16,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from integrations.events import publish
+from integrations.kra.outbox import statements
 from integrations.kra.outbox.states import (
     AT_REST,
     OPEN_NUMBER,
@@ -31,12 +32,6 @@ logger = logging.getLogger(__name__)
 # What a document that gives its number back forgets with it.
 NO_NUMBER: dict[str, Any] = {"number": None}
 ORIGINAL_REJECTED = "KRA rejected the invoice that it credits, so there is nothing to credit."
-_MOVING = [
-    field.attname
-    for field in KRAInvoice._meta.concrete_fields
-    if field.name
-    not in ("id", "public_id", "business", "environment", "branch", "document", "body")
-]
 _TOLD = frozenset({InvoiceState.SIGNED, InvoiceState.REJECTED, InvoiceState.IN_DOUBT})
 # Called inside the transaction that stores a signature.
 _when_signed: list[Callable[[KRAInvoice], None]] = []
@@ -120,13 +115,8 @@ def _follow(invoice: KRAInvoice, before: InvoiceState, unit: dict[str, Any]) -> 
 
 
 def lock(invoice: KRAInvoice) -> None:
-    """Reread the row, locked where the database can (SQLite has one writer anyway).
-
-    Without the two large columns, which only the holder of the claim writes, and without what
-    never changes: its branch stays as it was read.
-    """
-    rows = KRAInvoice.objects.select_for_update(no_key=True)
-    invoice.refresh_from_db(fields=_MOVING, from_queryset=rows)
+    """Reread the row, locked; its branch, document and body stay as they were read."""
+    statements.lock(invoice)
 
 
 def next_look(target: InvoiceState, due_in: float | None) -> dict[str, Any]:
@@ -170,8 +160,7 @@ def park(invoice: KRAInvoice, *, claim: str) -> bool:
 
 def unpark(branch_id: int) -> None:
     """Bring back what stood aside. In the transaction that settles the open number."""
-    parked = KRAInvoice.objects.filter(branch_id=branch_id, parked_at__isnull=False)
-    if parked.update(parked_at=None, next_attempt_at=later(0), work_state=WorkState.DUE):
+    if statements.unpark(branch_id):
         ring(QUEUE)
 
 

@@ -13,6 +13,8 @@ from integrations.models import KRAInvoice
 
 # One thread waits for KRA's answer to one branch: as many branches go side by side.
 BRANCHES_AT_ONCE = 24
+# Documents of a branch in one turn, before another branch that waits has its own.
+IN_A_TURN = 10
 
 
 def make_queue() -> work.Queue[KRAInvoice]:
@@ -25,6 +27,7 @@ def make_queue() -> work.Queue[KRAInvoice]:
         model=KRAInvoice,
         handle=advance,
         concurrency=BRANCHES_AT_ONCE,
+        batch=IN_A_TURN,
         lease_seconds=hub_settings.kra_lease_seconds,
         deadline_seconds=hub_settings.kra_deadline_seconds,
         max_attempts=1_000_000_000,

@@ -16,11 +16,11 @@ from integrations.exceptions import (
     InvalidInput,
     TransportError,
 )
-from integrations.kra.outbox import book, doubt, holds, outcomes
+from integrations.kra.outbox import book, doubt, holds, outcomes, statements
 from integrations.kra.outbox.sending import send
 from integrations.kra.outbox.states import AT_KRA, OPEN_NUMBER
 from integrations.kra.outbox.unit import config_of
-from integrations.models import InvoiceState, KRABranch, KRAInvoice, KRAWrite
+from integrations.models import InvoiceState, KRABranch, KRAInvoice
 from integrations.providers.kra.client import EtimsClient
 from integrations.providers.kra.payloads.sale import sale_body
 from integrations.work import Again, Done, Kept, Outcome
@@ -61,17 +61,16 @@ def _take_turn(invoice: KRAInvoice) -> Outcome:
     if not invoice.has_time_left():
         # This process slept past its claim. Nothing was sent, so somebody may still send it.
         return Again(delay_seconds=0, count_attempt=False)
+    branch = statements.read_branch(invoice)
     try:
-        config = config_of(invoice.business, invoice.branch, is_sending=True)
+        config = config_of(invoice.business, branch, is_sending=True)
     except ConfigurationUnavailable as error:
         return Again(delay_seconds=UNREADABLE_PAUSE, error=error.message, count_attempt=False)
     except IntegrationError as error:
         holds.hold(invoice.branch_id, error.message, code=holds.SETTINGS)
         return Again(delay_seconds=holds.LOOK_EVERY, error=error.message, count_attempt=False)
-    # The branch was read in this turn.
-    if invoice.branch.held_reason and not holds.try_release(invoice.branch, config):
-        reason = invoice.branch.held_reason
-        return Again(delay_seconds=holds.LOOK_EVERY, error=reason, count_attempt=False)
+    if branch.held_reason and not holds.try_release(branch, config):
+        return Again(delay_seconds=holds.LOOK_EVERY, error=branch.held_reason, count_attempt=False)
     # Only now: what goes first may wait for the very branch that was just let go.
     waits = _must_wait(invoice)
     if waits is not None:
@@ -159,7 +158,8 @@ def _must_wait(invoice: KRAInvoice) -> Outcome | None:
     if original is not None and original.state not in AT_KRA:
         reason = "It waits for the invoice that it credits."
         return Again(delay_seconds=ORIGINAL_PAUSE, error=reason, count_attempt=False)
-    write = earlier_write(invoice)
+    # What is sold must be known before; a report that was given up holds nobody back.
+    write = statements.earlier_write(invoice)
     if write is None:
         return None
     shortest, longest = WRITE_PAUSE
@@ -169,16 +169,6 @@ def _must_wait(invoice: KRAInvoice) -> Outcome | None:
         error=f"It waits for an earlier report: {write}.",
         count_attempt=False,
     )
-
-
-def earlier_write(invoice: KRAInvoice) -> KRAWrite | None:
-    """A report of the branch that was handed in before the document and is still on its way.
-
-    What is sold must be known before; a report that was given up holds nobody back.
-    """
-    rows = KRAWrite.objects.filter(branch_id=invoice.branch_id, next_attempt_at__isnull=False)
-    rows = rows.filter(created_at__lt=invoice.queued_at).order_by("pk")
-    return rows.only("kind", "key", "state", "next_attempt_at").first()
 
 
 def _still_away(invoice: KRAInvoice, config: Snapshot) -> str:
