@@ -9,13 +9,11 @@ from integrations import metrics, registry
 from integrations.config.defaults import default_config
 from integrations.config.environment import environment_row
 from integrations.config.freshness import freshness
+from integrations.config.memo import FULL_RELOAD, clear_memos
 from integrations.config.rows import describe_row, find_row, row_snapshot
 from integrations.config.snapshot import Snapshot
 from integrations.exceptions import ConfigurationError, InvalidInput
 from integrations.models import Environment, SettingsModel
-
-# Whatever went wrong with the stamp, nothing in memory is older than this many seconds.
-FULL_RELOAD = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +69,7 @@ def bad_business() -> InvalidInput:
 def clear_cache() -> None:
     """Forget everything this process remembers; the next read asks the database."""
     _entries.clear()
+    clear_memos()
     freshness.expire()
 
 

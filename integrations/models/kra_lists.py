@@ -2,12 +2,43 @@
 
 from __future__ import annotations
 
-from django.db import models
+from collections.abc import Iterable
+from typing import Any
+
+from django.db import models, transaction
 from django.db.models.functions import Now
 
 from integrations.models.kra_branch import KRABranch
 from integrations.models.kra_write import KRAWrite
 from integrations.models.settings_model import Environment
+from integrations.models.stamp import ConfigStamp, stamp_loaded
+
+
+class CodeQuerySet(models.QuerySet["KRACode"]):
+    """Bulk writes that change the stamp: processes keep the codes until it changes."""
+
+    def bulk_create(self, objs: Iterable[KRACode], *args: Any, **kwargs: Any) -> list[KRACode]:
+        """As Django's, plus the stamp."""
+        with transaction.atomic():
+            ConfigStamp.objects.touch()
+            return super().bulk_create(objs, *args, **kwargs)
+
+    def update(self, **kwargs: Any) -> int:
+        """As Django's, plus the stamp."""
+        with transaction.atomic():
+            ConfigStamp.objects.touch()
+            return super().update(**kwargs)
+
+    update.alters_data = True  # type: ignore[attr-defined]
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        """As Django's, plus the stamp."""
+        with transaction.atomic():
+            ConfigStamp.objects.touch()
+            return super().delete()
+
+    delete.alters_data = True  # type: ignore[attr-defined]
+    delete.queryset_only = True  # type: ignore[attr-defined]
 
 
 class KRACode(models.Model):
@@ -25,6 +56,8 @@ class KRACode(models.Model):
     extra = models.JSONField(default=list, blank=True)
     updated_at = models.DateTimeField(auto_now=True)
 
+    objects = CodeQuerySet.as_manager()
+
     class Meta:
         verbose_name = "KRA code"
         ordering = ["class_code", "sort_order", "code"]
@@ -36,6 +69,21 @@ class KRACode(models.Model):
 
     def __str__(self) -> str:
         return f"{self.class_code}/{self.code} {self.name}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Save, and change the stamp."""
+        with transaction.atomic():
+            ConfigStamp.objects.touch()
+            super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        """Delete, and change the stamp."""
+        with transaction.atomic():
+            ConfigStamp.objects.touch()
+            return super().delete(*args, **kwargs)
+
+
+stamp_loaded(KRACode)
 
 
 class KRAItemClass(models.Model):

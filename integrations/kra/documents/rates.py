@@ -13,6 +13,7 @@ from django.db.models import TextField
 from django.db.models.functions import Cast
 
 from integrations.config import Snapshot
+from integrations.config.memo import StampedMemo
 from integrations.exceptions import ConfigurationError
 from integrations.models import KRACode
 from integrations.providers.kra.payloads.amounts import TAX_TYPES
@@ -30,6 +31,11 @@ FALLBACK = MappingProxyType(
 TAX, PAYMENT, QUANTITY, PACKAGING = "04", "07", "10", "17"
 _PAIR = re.compile(r"([A-E])\s*=\s*(\d{1,3}(?:\.\d{1,2})?)")
 _RATE = re.compile(r"\s*(\d{1,3}(?:\.\d+)?)\s*%?\s*")
+
+
+# Rates by tax type, codes by class.
+_Fetched = tuple[Mapping[str, Decimal], Mapping[str, frozenset[str]]]
+_known: StampedMemo[_Fetched] = StampedMemo()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,24 +62,31 @@ def tax_rates(config: Snapshot) -> dict[str, Decimal]:
 def code_lists(
     config: Snapshot, classes: tuple[str, ...] = (PAYMENT, QUANTITY, PACKAGING)
 ) -> CodeLists:
-    """Rates and codes of the environment, in one query."""
-    rates = dict(FALLBACK)
+    """Rates and codes of the environment, as this process knows them."""
+    classes = (TAX, *classes)
+    told, codes = _known.get(
+        (config.environment, classes), lambda: _fetched(config.environment, classes)
+    )
+    rates = {**FALLBACK, **told, **_own(str(config.values["tax_rates"] or ""))}
+    return CodeLists(rates, codes)
+
+
+def _fetched(environment: str, classes: tuple[str, ...]) -> _Fetched:
+    """KRA's rates, and its codes by class, as far as they were fetched; one query."""
+    rates: dict[str, Decimal] = {}
     codes: dict[str, set[str]] = {}
     # As text: only the few of the rates are worth decoding.
     rows = (
-        KRACode.objects.filter(
-            environment=config.environment, class_code__in=(TAX, *classes), is_used=True
-        )
+        KRACode.objects.filter(environment=environment, class_code__in=classes, is_used=True)
         .order_by()
         .values_list("class_code", "code", Cast("extra", TextField()))
     )
     for class_code, code, extra in rows:
         if class_code != TAX:
             codes.setdefault(class_code, set()).add(code)
-        elif code in rates:
-            rates[code] = _rate_in(extra, rates[code])
-    rates.update(_own(str(config.values["tax_rates"] or "")))
-    return CodeLists(rates, {name: frozenset(known) for name, known in codes.items()})
+        elif code in FALLBACK:
+            rates[code] = _rate_in(extra, FALLBACK[code])
+    return rates, {name: frozenset(known) for name, known in codes.items()}
 
 
 def _rate_in(extra: str, otherwise: Decimal) -> Decimal:
