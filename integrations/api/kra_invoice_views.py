@@ -11,7 +11,7 @@ from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import status
-from rest_framework.exceptions import ValidationError
+from rest_framework.exceptions import PermissionDenied, ValidationError
 from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -219,8 +219,9 @@ class InvoiceReceiptView(KRAView):
         summary="Print a receipt",
         description="`html` and `pdf` hand the receipt out: the first one of a signed document is "
         "the original, every further one is marked as a copy; before the signature it is marked "
-        "as provisional. `json` is everything that is printed, `png` is the QR code; neither "
-        "counts as printing. 409 (`not_signed`): there is no QR code yet.",
+        "as provisional. Who may not hand documents in gets copies alone. `json` is everything "
+        "that is printed, `png` is the QR code; neither counts as printing. 409 "
+        "(`not_signed`): there is no QR code yet.",
         parameters=[
             INVOICE_ID,
             OpenApiParameter("format", str, enum=formats, description="`json` if left out."),
@@ -244,6 +245,11 @@ class InvoiceReceiptView(KRAView):
         form = _choice(request, "format", self.formats, "json")
         size = _choice(request, "size", tuple(receipts.SIZES), "a4")
         copy = _flag(request, "copy")
+        # There is one original: nobody takes it who may only look.
+        if (why := SUBMIT.refusal(request)) and not copy:
+            if copy is False:
+                raise PermissionDenied(why)
+            copy = form != "json"
         invoice = self.find_invoice(invoice_id)
         if is_head(request):
             copy, form = None, "json"

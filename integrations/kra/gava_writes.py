@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
-from integrations.exceptions import IntegrationError, OutcomeUnknown, TransportError
+from integrations.config import Snapshot
+from integrations.exceptions import (
+    IntegrationError,
+    InvalidInput,
+    OutcomeUnknown,
+    TransportError,
+)
+from integrations.models import KRASettings
 from integrations.payments.answers import in_transaction
 from integrations.providers.kra.client.gavaconnect import LONGEST_WAIT, GavaAnswer
 
@@ -26,6 +33,21 @@ def refuse_open_transaction(what: str) -> None:
             "it after the commit, such as by transaction.on_commit().",
             code="open_transaction",
         )
+
+
+def refuse_anothers_pin(config: Snapshot, kra_pin: str, field: str = "kra_pin") -> None:
+    """Raises InvalidInput (code "not_yours") for a PIN that only others have in their settings.
+
+    KRA's apps file for any taxpayer, so nobody else would stop one business from filing in the
+    name of another one. PINs that no settings have (an agent's clients) are let through.
+    """
+    if kra_pin == config.text("kra_pin"):
+        return
+    owners = set(
+        KRASettings.objects.filter(kra_pin=kra_pin).values_list("business", flat=True).distinct()
+    )
+    if owners and config.business not in owners:
+        raise InvalidInput(field, "belongs to another business's settings.", code="not_yours")
 
 
 class NotDone(Exception):

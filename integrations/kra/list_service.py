@@ -121,8 +121,7 @@ class ListService(ServiceBase):
 
         def act() -> dict[str, Any]:
             wanted = flag_of("excluded", excluded)
-            branch = branch_of(self.config())
-            return describe_item(items.exclude_item(branch, item, excluded=wanted))
+            return describe_item(items.exclude_item(self.config(), item, excluded=wanted))
 
         return answer(act)
 

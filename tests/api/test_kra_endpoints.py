@@ -217,6 +217,21 @@ def test_receipts_in_every_form(client: APIClient, shop: Shop) -> None:
         assert client.get(one(invoice, f"receipt/?{bad}")).status_code == 400, bad
 
 
+def test_who_may_only_look_gets_copies(client: APIClient, shop: Shop) -> None:
+    invoice = shop.submit()
+    drain()
+    reader = with_token(user_with("view_krainvoice"), "tax:read", "tax:write")
+    narrow = with_token(user_with(*RIGHTS, is_staff=True), "tax:read")
+    for each in (reader, narrow):
+        page = each.get(one(invoice, "receipt/?format=html"))
+        assert page.status_code == 200, page.content
+        assert b"COPY" in page.content.upper()
+        assert each.get(one(invoice, "receipt/?format=pdf&copy=false")).status_code == 403
+        assert each.get(one(invoice, "receipt/")).json()["label"] == "NS"
+    original = client.get(one(invoice, "receipt/?format=html&copy=false"))
+    assert original.status_code == 200 and b"COPY" not in original.content.upper()
+
+
 # --- credit notes, doubts -----------------------------------------------------------------------
 
 

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from integrations.kra.filings import find_lost_filings
 from integrations.kra.filings import sending as filing
-from integrations.models import AuditEntry, KRAFiling, acting
+from integrations.models import AuditEntry, KRAFiling, KRASettings, acting
 from integrations.payments import work_list
 from integrations.services import KRAService
 from tests.hunt.plants import planted
@@ -381,3 +381,24 @@ def test_another_business_sees_and_repeats_nothing(service: KRAService) -> None:
     success, message = nil(service)
     assert (success, message.field) == (False, "kra_pin")
     assert OTHER not in message
+
+
+def test_no_business_files_in_the_name_of_another_one(service: KRAService, portal: Portal) -> None:
+    row = KRASettings.objects.get()
+    KRASettings.objects.create(
+        business="b", kra_pin=OTHER, branch_code="00", client_id=row.client_id,
+        client_secret=row.client_secret, sandbox_url=row.sandbox_url,
+        gavaconnect_sandbox_url=row.gavaconnect_sandbox_url,
+    )  # fmt: skip
+    for answer, field in (
+        (nil(service, kra_pin=OTHER), "kra_pin"),
+        (nil(KRAService("b"), kra_pin=OWN), "kra_pin"),
+        (wht(service, withholder_pin=OTHER), "withholder_pin"),
+        (service.get_tax_certificate("tax_compliance", kra_pin=OTHER), "kra_pin"),
+    ):
+        success, error = answer
+        assert not success
+        assert (error.code, error.field) == ("not_yours", field)
+    assert portal.filings == [] and not KRAFiling.objects.exists()
+    # An agent's client, whose PIN no settings have.
+    assert nil(service, kra_pin=COMPANY)[0]

@@ -188,6 +188,7 @@ def plant_business() -> Rows:
     ]  # fmt: skip
     rows += plant_webhooks()
     rows += plant_tax_documents()
+    rows += plant_checks()
     # Under the id of the M-Pesa settings, so that addresses of both lead to rows of theirs.
     same_id = next(row.pk for row in rows if isinstance(row, MpesaSettings))
     rows.append(

@@ -27,11 +27,16 @@ from integrations.models import (
     BusinessGrant,
     ExpectedPayment,
     KeyRotation,
+    KRABranch,
     KRACertificateRequest,
+    KRACode,
     KRAFiling,
     KRAImport,
+    KRAInvoice,
     KRAItem,
+    KRAItemClass,
     KRAPurchase,
+    KRASettings,
     KRAWrite,
     MpesaQuery,
     MpesaSettings,
@@ -81,6 +86,7 @@ BY_PUBLIC_ID: dict[str, Any] = {
     "batch_id": PayoutBatch,
     "expectation_id": ExpectedPayment,
     "filing_id": KRAFiling,
+    "invoice_id": KRAInvoice,
     "query_id": MpesaQuery,
     "report_id": KRAWrite,
     "replay_id": WebhookReplay,
@@ -89,6 +95,7 @@ BY_PUBLIC_ID: dict[str, Any] = {
 
 
 BY_KEY: dict[str, Any] = {
+    "branch_id": KRABranch,
     "endpoint_id": WebhookEndpoint,
     "event_id": WebhookEvent,
     "request_id": KRACertificateRequest,
@@ -154,7 +161,20 @@ def secrets_everywhere(
     assert MpesaPaymentService.simulate_c2b(PHONE, 10, "INV001")[0]
     settle()
     plant_endpoint()
+    plant_tax()
     plant_business()  # and one row of everything else
+
+
+def plant_tax() -> None:
+    """KRA settings of the installation with every secret that they can have, and KRA's lists."""
+    secrets = {name: planted("client secret") for name in KRASettings.secret_fields()}
+    KRASettings.objects.create(
+        **{**secrets, "communication_key": planted("communication key"),
+           "client_id": planted("client id"), "password": planted("broker password")},
+        kra_pin="P051234567X", branch_code="00", shared=True,
+    )  # fmt: skip
+    KRACode.objects.create(environment="sandbox", class_code="04", code="B", name="16%")
+    KRAItemClass.objects.create(environment="sandbox", code="5059690800", name="Sugar")
 
 
 def plant_endpoint() -> None:

@@ -62,6 +62,7 @@ def request_certificate(
         requested_by_id=by.pk if by is not None else None,
     )
     gava_writes.refuse_open_transaction("A request for a certificate")
+    gava_writes.refuse_anothers_pin(config, row.kra_pin)
     if kind != CertificateType.TAX_COMPLIANCE:
         raise _unsupported(row)
     _store(row)

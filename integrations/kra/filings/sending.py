@@ -33,9 +33,12 @@ def file(
 
     The same key with the same content again is answered by the first filing, and sends nothing; a
     refused one may be filed again. Raises IntegrationError (code "open_transaction"), InvalidInput
-    (code "idempotency_mismatch") for the key of another content, and ConfigurationError.
+    (code "idempotency_mismatch") for the key of another content, or "not_yours" for the PIN of
+    another business, and ConfigurationError.
     """
     gava_writes.refuse_open_transaction("A filing")
+    field = "withholder_pin" if _is_withheld(wanted) else "kra_pin"
+    gava_writes.refuse_anothers_pin(config, wanted.kra_pin, field)
     client = GavaClient(config)
     body = client.body_of(wanted.kind.value, wanted.values)
     row, is_new = _store(config, wanted, body, by)
@@ -133,7 +136,7 @@ def _told(row: KRAFiling, answer: GavaAnswer) -> dict[str, Any]:
     return changes
 
 
-def _is_withheld(row: KRAFiling) -> bool:
+def _is_withheld(row: KRAFiling | Wanted) -> bool:
     return row.kind.startswith("withholding")
 
 

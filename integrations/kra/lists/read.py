@@ -11,6 +11,7 @@ from django.utils import timezone
 from integrations.config import Snapshot
 from integrations.exceptions import IntegrationError, Unsupported
 from integrations.kra.lists.feeds import Feed
+from integrations.kra.lists.trusted import refuse_untrusted
 from integrations.models import KRABranch, KRACursor
 from integrations.providers.kra.client import EtimsClient, EtimsRefused
 from integrations.providers.kra.payloads.values import digits_of
@@ -55,6 +56,7 @@ def read_feed(config: Snapshot, branch: KRABranch, feed: Feed) -> ListResult:
     cursor = _cursor(branch, feed)
     since = cursor.last_request or config.text("first_list_date")
     try:
+        refuse_untrusted(config, feed)
         reply = EtimsClient(config).call(feed.operation, {"lastReqDt": since})
         with transaction.atomic():
             count, bad = _keep(branch, feed, reply.data, told=reply.result_at)

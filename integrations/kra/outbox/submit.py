@@ -29,6 +29,7 @@ DIFFERS = (
     "was handed in before with other content, and that document is {}. A signed invoice is "
     "corrected by a credit note; another one needs another number."
 )
+TAKEN = "is another business's, which hands in by this control unit too: use another number."
 
 
 def submit(
@@ -40,9 +41,12 @@ def submit(
     handed in again with other content: it keeps its row and goes by its old place, before those
     handed in later, as numbers are allotted at the turn. `by` is who asks for it.
 
+    Businesses that share a control unit don't see each other's documents: none is corrected,
+    credited or told by another one.
+
     Raises InvalidInput naming line and field (code "invoice_differs" for a number that was used
-    for another content, "unknown_original"), and what `tax_config` and `require_device` raise.
-    Nothing is stored then.
+    for another content or by another business, "unknown_original"), and what `tax_config` and
+    `require_device` raise. Nothing is stored then.
     """
     config = tax_config(business, branch)
     require_device(config)
@@ -50,12 +54,12 @@ def submit(
     digest = digest_of(invoice)
     unit = branch_of(config)
     with transaction.atomic():
-        known = _known(unit, invoice.invoice_number)
+        known = _known(unit, invoice.invoice_number, config)
         if known is not None and known.digest == digest:
             return known
         if known is not None and known.state != InvoiceState.REJECTED:
             raise _differs(known)
-        original = _original(unit, invoice)
+        original = _original(unit, invoice, config)
         prepared = prepare(invoice, config, original=original)
         if original is not None:
             check_credit(prepared, original)
@@ -63,9 +67,13 @@ def submit(
         return _store(unit, values, config, by) if known is None else _correct(known, values, by)
 
 
-def _known(unit: KRABranch, trader_number: str) -> KRAInvoice | None:
+def _known(unit: KRABranch, trader_number: str, config: Snapshot) -> KRAInvoice | None:
+    """The business's own document of this number; raises InvalidInput for another business's."""
     rows = KRAInvoice.objects.select_for_update(no_key=True)
-    return rows.filter(branch=unit, trader_number=trader_number).first()
+    found = rows.filter(branch=unit, trader_number=trader_number).first()
+    if found is not None and found.business != config.business:
+        raise InvalidInput("invoice_number", TAKEN, code="invoice_differs")
+    return found
 
 
 def _differs(known: KRAInvoice) -> InvalidInput:
@@ -73,15 +81,16 @@ def _differs(known: KRAInvoice) -> InvalidInput:
     return InvalidInput("invoice_number", reason, code="invoice_differs")
 
 
-def _original(unit: KRABranch, invoice: Invoice) -> KRAInvoice | None:
-    """The invoice that a credit note names, locked until the credit note is stored.
+def _original(unit: KRABranch, invoice: Invoice, config: Snapshot) -> KRAInvoice | None:
+    """The business's own invoice that a credit note names, locked until that is stored.
 
     By the trader's number, else by KRA's.
     """
     wanted = invoice.original_invoice_number
     if not wanted:
         return None
-    rows = KRAInvoice.objects.select_for_update(no_key=True).filter(branch=unit)
+    rows = KRAInvoice.objects.select_for_update(no_key=True)
+    rows = rows.filter(branch=unit, business=config.business)
     found = rows.filter(trader_number=wanted).first()
     if found is None and wanted.isascii() and wanted.isdigit() and len(wanted) < 19:
         found = rows.filter(number=int(wanted)).first()
@@ -135,7 +144,7 @@ def _store(unit: KRABranch, values: dict[str, Any], config: Snapshot, by: Any) -
             )  # fmt: skip
     except IntegrityError:
         # Somebody handed it in at the same moment, and has committed.
-        known = _known(unit, values["trader_number"])
+        known = _known(unit, values["trader_number"], config)
         if known is None:
             raise
         if known.digest != values["digest"]:

@@ -26,11 +26,13 @@ def save_item(
     """Store an item and the report of it, in one transaction: (item, report).
 
     A known `item_code` or `reference` changes that item; else it is new, and gets the next code.
-    The same again is no second report. Raises InvalidInput that names the field.
+    The same again is no second report. Raises InvalidInput that names the field; code "not_yours"
+    for an item of another business, which may have the same PIN or share the settings.
     """
     branch = branch_of(config)
     with transaction.atomic():
         known = _known(branch, data)
+        _refuse_anothers(known, config, data)
         values = read_item(branch.environment, data, known)
         if known is None:
             _check_unit(config, values["quantity_unit"])
@@ -72,9 +74,13 @@ def find_item(branch: KRABranch, field: str, name: object) -> KRAItem:
     return found
 
 
-def exclude_item(branch: KRABranch, name: object, *, excluded: bool) -> KRAItem:
-    """Leave an item out of what KRA is told, or take it in again; raises InvalidInput."""
-    item = find_item(branch, "item", name)
+def exclude_item(config: Snapshot, name: object, *, excluded: bool) -> KRAItem:
+    """Leave an item out of what KRA is told, or take it in again.
+
+    Raises InvalidInput; code "not_yours" for an item of another business.
+    """
+    item = find_item(branch_of(config), "item", name)
+    _refuse_anothers(item, config, {"item": name})
     if item.is_excluded != excluded:
         set_excluded(item, excluded=excluded)
     return item
@@ -97,6 +103,15 @@ def _check_unit(config: Snapshot, unit: str) -> None:
             f"{unit} has {len(unit)} letters; KRA's gateway takes units of two in item codes, "
             "such as NO.",
         )
+
+
+def _refuse_anothers(item: KRAItem | None, config: Snapshot, named: Mapping[str, Any]) -> None:
+    """Items may be sold by all businesses of a PIN; each is changed by its own alone."""
+    if item is None or item.business == config.business:
+        return
+    field = next((name for name in ("item", "item_code") if named.get(name)), "reference")
+    whose = "another business" if item.business else "the installation"
+    raise InvalidInput(field, f"is an item of {whose}, which alone changes it.", code="not_yours")
 
 
 def _known(branch: KRABranch, data: Mapping[str, Any]) -> KRAItem | None:

@@ -81,6 +81,11 @@ def _existing(
     found = KRAWrite.objects.filter(branch=branch, kind=kind, key=key).first()
     if found is None:
         raise IntegrationError("The report could not be stored.", code="not_stored")
+    if found.business != values["business"]:
+        # Of those that share a control unit none is told of, or repeats, another one's report.
+        raise InvalidInput(
+            "key", "was already used by another business.", code="idempotency_mismatch"
+        )
     if found.state == WriteState.REJECTED and requeue(found, values):
         return found, True
     if found.digest != values["digest"]:

@@ -23,6 +23,8 @@ from integrations.models import (
     KRASettings,
     PurchaseState,
 )
+from tests.hunt.plants import planted
+from tests.kra.fixtures import make_kra
 from tests.sandbox.driver import SandboxDriver
 
 EVERYTHING = set(FEEDS)
@@ -233,3 +235,30 @@ class TestRefresh:
 
     def test_stops_when_its_time_is_over(self, kra: KRASettings) -> None:
         assert refresh_lists(budget_seconds=-1) == 0
+
+
+def test_a_business_s_own_host_does_not_set_what_others_go_by(
+    kra: KRASettings, sandbox: SandboxDriver, settings: Any
+) -> None:
+    done, told = KRAService().sync_tax_data(lists=["codes", "items"])
+    assert done, told
+    before = list(KRACode.objects.values()), list(KRAItem.objects.values())
+    KRASettings.objects.create(
+        business="b", kra_pin=kra.kra_pin, branch_code="07", communication_key=planted("client id"),
+        sandbox_url="https://93.184.215.14/etims-api",
+    )  # fmt: skip
+    common = ["codes", "item_classes", "branches", "notices", "items"]
+    success, error = KRAService("b").sync_tax_data(lists=common)
+    assert not success
+    codes = {name: one["code"] for name, one in error.data["lists"].items()}
+    assert codes == dict.fromkeys(common, "untrusted_host")
+    assert (list(KRACode.objects.values()), list(KRAItem.objects.values())) == before
+
+
+def test_a_business_s_own_host_may_be_one_that_the_operator_allows(
+    kra: KRASettings, sandbox: SandboxDriver
+) -> None:
+    made = make_kra(sandbox, business="b", branch_code="01")
+    assert made.sandbox_url
+    success, told = KRAService("b").sync_tax_data(lists=["codes", "items"])
+    assert success, told

@@ -9,7 +9,7 @@ from django.db import transaction
 
 from integrations.kra.service import KRAService
 from integrations.kra.writes import resend
-from integrations.models import KRAItem, KRAWrite, WriteState
+from integrations.models import KRAItem, KRASettings, KRAWrite, WriteState
 from tests.kra.writes.deeds import SOAP, SUGAR, refused, send_all, send_later, states, told
 from tests.sandbox.driver import SandboxDriver
 
@@ -198,3 +198,31 @@ def test_compositions(service: KRAService, sandbox: SandboxDriver) -> None:
     assert refused(service.save_composition("SOAP", "NONE", 1)) == ("component", "unknown_item")
     send_all()
     assert [state for _, state, _ in states()] == ["done", "done"]
+
+
+def test_an_item_is_changed_by_its_own_business_alone(
+    service: KRAService, kra: KRASettings
+) -> None:
+    kra.shared = True
+    kra.save()
+    first, second = KRAService("a"), KRAService("b")
+    item = told(first.save_item(SOAP))["item"]
+    for named in ({"reference": "SOAP"}, {"item_code": item["item_code"]}):
+        assert refused(second.save_item({**named, "price": "1"})) == (*named, "not_yours")
+        assert refused(service.save_item({**named, "price": "1"})) == (*named, "not_yours")
+    assert refused(second.exclude_item("SOAP")) == ("item", "not_yours")
+    # Nor is what KRA told the installation of.
+    assert refused(second.exclude_item("KE2NTNO0000002")) == ("item", "not_yours")
+    kept = KRAItem.objects.get(reference="SOAP")
+    assert (str(kept.price), kept.is_excluded) == ("116.00", False)
+    assert told(first.exclude_item("SOAP"))["is_excluded"]
+
+
+def test_a_key_of_a_movement_is_the_business_s_own(service: KRAService, kra: KRASettings) -> None:
+    kra.shared = True
+    kra.save()
+    lines = [{"item": SUGAR, "quantity": "2"}]
+    told(KRAService("a").stock_in(lines, key="K-1"))
+    again = KRAService("b").stock_in(lines, key="K-1")
+    assert refused(again) == ("key", "idempotency_mismatch")
+    assert KRAWrite.objects.filter(business="b").count() == 0
