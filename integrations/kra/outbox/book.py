@@ -37,7 +37,7 @@ _MOVING = [
     if field.name
     not in ("id", "public_id", "business", "environment", "branch", "document", "body")
 ]
-_TOLD = frozenset({InvoiceState.SIGNED, InvoiceState.REJECTED, InvoiceState.IN_DOUBT})
+TOLD = frozenset({InvoiceState.SIGNED, InvoiceState.REJECTED, InvoiceState.IN_DOUBT})
 # Called inside the transaction that stores a signature.
 _when_signed: list[Callable[[KRAInvoice], None]] = []
 
@@ -102,7 +102,7 @@ def move(
             number=invoice.number or number,
         )  # fmt: skip
         _follow(invoice, before, unit or {})
-        if is_told and target in _TOLD:
+        if is_told and target in TOLD:
             publish(f"invoice.{target}", describe(invoice, previous=before), invoice.business)
     return True
 
