@@ -264,3 +264,10 @@ def test_every_printed_selection_of_chaos_tests_finds_one() -> None:
     words = re.findall(r'-k ([a-z_0-9]+)"', read("docs/explanation/chaos.md"))
     assert len(words) >= 11
     assert [word for word in words if word not in names] == []
+
+
+def test_the_changelog_tells_each_change_once() -> None:
+    parts = re.split(r"(?m)^(?=- |#)", read("CHANGELOG.md"))
+    entries = [part.strip() for part in parts if part.startswith("- ")]
+    assert len(entries) > 50
+    assert sorted(entries) == sorted(set(entries))
