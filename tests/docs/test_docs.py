@@ -13,11 +13,12 @@ from django.urls import get_resolver
 
 from integrations import gauges, metrics
 from integrations.management.reference.mpesa_codes import ANSWERS, HEADINGS
-from integrations.models import MpesaSettings, PaymentState
+from integrations.models import KRASettings, MpesaSettings, PaymentState
 from integrations.payments import ledger
 from integrations.payments.stk_asking import NOTHING_TO_ASK_BY
 from integrations.payments.stk_callback import DISPUTED, UNCONFIRMED
 from integrations.payments.stk_query import GIVEN_UP, WRONG_AMOUNT
+from integrations.providers.kra.client.gavaconnect import PRODUCTS
 from integrations.providers.mpesa.codes import C2B_REJECTIONS, RESULTS, TOKEN_REJECTIONS
 from integrations.services import IntegrationConfigService, KRAService
 
@@ -153,7 +154,24 @@ def test_every_method_of_the_tax_service_is_documented() -> None:
     told = set(re.findall(r"`(\w+)\(", page))
     names = {name for name in dir(KRAService) if not name.startswith("_")}
     assert "submit_invoice" in names
-    assert names - {"config", "branch_row"} == told
+    assert names - {"config", "branch_row"} == told - {"KRAService"}
+
+
+def test_every_unproven_fact_about_kra_names_settings_that_change_it() -> None:
+    table = read("docs/reference/kra.md").partition("## What is not proven")[2]
+    rows = re.findall(r"^\| (.+?) \| (.+?) \| (.+) \|$", table, re.MULTILINE)[1:]
+    named = {name for row in rows for name in re.findall(r"`(\w+)`", row[2])}
+    assert len(rows) > 15
+    assert {"base_url", "amount_profile", "gavaconnect_facts"} <= named
+    assert named <= set(KRASettings.config_fields())
+    told = {row[2].strip("`"): row[1] for row in rows}
+    for name in ("offline_hours", "requests_per_second", "read_timeout"):
+        assert str(KRASettings._meta.get_field(name).default) in told[name], name
+
+
+def test_every_product_of_gavaconnect_is_in_the_table() -> None:
+    cells = first_cells("docs/reference/kra.md")
+    assert set(PRODUCTS) <= cells
 
 
 def test_every_metric_is_documented_with_its_labels_and_no_other() -> None:
