@@ -43,7 +43,7 @@ setup: $(RUNTIME) ## Create the environment
 
 setup-dev: $(DEVELOPMENT) ## Create the environment with the development tools
 
-demo: $(RUNTIME) ## Watch M-Pesa payments in and out, from settings to receipts, then stop
+demo: $(RUNTIME) ## Watch payments in and out and an invoice signed by KRA, then stop
 	@$(DEV) $(BIN)/python manage.py demo
 
 run: $(RUNTIME) ## Web, worker and sandbox together, until Ctrl-C

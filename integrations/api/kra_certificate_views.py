@@ -23,6 +23,7 @@ from integrations.api.kra_check_views import (
     TaxView,
     paged,
 )
+from integrations.api.kra_list_base import SYNC
 from integrations.api.payment_filters import ID_DIGITS
 from integrations.api.rights import Right, choose_business
 from integrations.api.serializers import ErrorSerializer
@@ -198,7 +199,7 @@ class OriginalComplianceView(OriginalView):
 class OriginalSyncView(OriginalView):
     """POST webhook-events/sync/."""
 
-    rights = {"POST": Right(TokenScope.TAX_WRITE, "integrations.change_kracursor")}
+    rights = {"POST": SYNC}
     serializer_class = shapes.OriginalSyncSerializer
     costly = (AskThrottle,)
 

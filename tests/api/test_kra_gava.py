@@ -28,7 +28,7 @@ PRN = {
 RIGHTS = (
     "check_kracompliancecheck", "view_kracompliancecheck", "view_kracertificaterequest",
     "request_kracertificaterequest", "settle_kracertificaterequest", "view_krafiling",
-    "file_krafiling", "settle_krafiling", "change_kracursor",
+    "file_krafiling", "settle_krafiling", "sync_kracursor",
 )  # fmt: skip
 
 

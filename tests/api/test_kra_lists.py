@@ -14,6 +14,7 @@ from tests.kra.writes.deeds import SOAP, SUGAR, send_all
 from tests.sandbox.driver import SandboxDriver
 
 API = "/api/v1/integrations/kra/"
+ORIGINAL = "/api/v1/integrations/webhook-events/sync/"
 RIGHTS = (
     "view_kracode", "view_kraitem", "view_krastock", "view_krapurchase", "view_kraimport",
     "view_krawrite", "view_kracursor", "report_krawrite", "resend_krawrite",
@@ -118,3 +119,32 @@ def test_rights_are_asked_for(client: APIClient) -> None:
     line = {"item": SUGAR, "quantity": "1"}
     moved = {"business": "", "movement": "02", "lines": [line]}
     assert stranger.post(f"{API}stock/moves/", moved).status_code == 403
+
+
+def test_the_original_address_reads_the_lists(client: APIClient) -> None:
+    answer = client.post(ORIGINAL, {"start_date": "2026-01-01", "end_date": "2026-01-31"})
+    assert (answer.status_code, answer.json()["success"]) == (200, True), answer.content
+    told = answer.json()["result"]
+    assert told["lists"]["codes"]["done"]
+    assert "no period" in told["note"]
+    refused = client.post(ORIGINAL, {"start_date": "2026-02-01", "end_date": "2026-01-01"})
+    assert (refused.status_code, refused.json()["error"]["field"]) == (400, "end_date")
+    assert client.post(ORIGINAL, {"period": "2026"}).status_code == 400
+
+
+def test_the_original_address_tells_which_lists_were_not_read(
+    client: APIClient, kra_hosts: SandboxDriver
+) -> None:
+    kra_hosts.kra_fault("result_code", operation="notices", code="910", times=None)
+    answer = client.post(ORIGINAL, {})
+    error = answer.json()["error"]
+    assert (answer.status_code, error["code"]) == (400, "sync_incomplete")
+    assert "notices" in error["detail"]
+
+
+def test_reading_lists_takes_one_right_at_both_addresses(client: APIClient) -> None:
+    """Who may change a cursor may not for that have KRA asked."""
+    for right, status in (("change_kracursor", 403), ("sync_kracursor", 200)):
+        caller = with_token(user_with(right), "tax:write")
+        for url in (f"{API}sync/", ORIGINAL):
+            assert caller.post(url, {}).status_code == status, (right, url)

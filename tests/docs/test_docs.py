@@ -13,13 +13,14 @@ from django.urls import get_resolver
 
 from integrations import gauges, metrics
 from integrations.management.reference.mpesa_codes import ANSWERS, HEADINGS
-from integrations.models import MpesaSettings, PaymentState
+from integrations.models import KRASettings, MpesaSettings, PaymentState
 from integrations.payments import ledger
 from integrations.payments.stk_asking import NOTHING_TO_ASK_BY
 from integrations.payments.stk_callback import DISPUTED, UNCONFIRMED
 from integrations.payments.stk_query import GIVEN_UP, WRONG_AMOUNT
+from integrations.providers.kra.client.gavaconnect import PRODUCTS
 from integrations.providers.mpesa.codes import C2B_REJECTIONS, RESULTS, TOKEN_REJECTIONS
-from integrations.services import IntegrationConfigService
+from integrations.services import IntegrationConfigService, KRAService
 
 ROOT = Path(__file__).parent.parent.parent
 DOCS = ROOT / "docs"
@@ -148,6 +149,31 @@ def test_every_method_of_the_configuration_service_is_documented() -> None:
     assert [name for name in names if name not in page] == []
 
 
+def test_every_method_of_the_tax_service_is_documented() -> None:
+    page = read("docs/reference/services.md").partition("## KRAService")[2].partition("\n## ")[0]
+    told = set(re.findall(r"`(\w+)\(", page))
+    names = {name for name in dir(KRAService) if not name.startswith("_")}
+    assert "submit_invoice" in names
+    assert names - {"config", "branch_row"} == told - {"KRAService"}
+
+
+def test_every_unproven_fact_about_kra_names_settings_that_change_it() -> None:
+    table = read("docs/reference/kra.md").partition("## What is not proven")[2]
+    rows = re.findall(r"^\| (.+?) \| (.+?) \| (.+) \|$", table, re.MULTILINE)[1:]
+    named = {name for row in rows for name in re.findall(r"`(\w+)`", row[2])}
+    assert len(rows) > 15
+    assert {"base_url", "amount_profile", "gavaconnect_facts"} <= named
+    assert named <= set(KRASettings.config_fields())
+    told = {row[2].strip("`"): row[1] for row in rows}
+    for name in ("offline_hours", "requests_per_second", "read_timeout"):
+        assert str(KRASettings._meta.get_field(name).default) in told[name], name
+
+
+def test_every_product_of_gavaconnect_is_in_the_table() -> None:
+    cells = first_cells("docs/reference/kra.md")
+    assert set(PRODUCTS) <= cells
+
+
 def test_every_metric_is_documented_with_its_labels_and_no_other() -> None:
     page = read("docs/how-to/observe.md")
     rows = re.findall(r"^\| `(integrations_\w+)` \| (\w+) \| (.*?) \|", page, re.MULTILINE)
@@ -198,8 +224,8 @@ def test_links_lead_to_files(page: Path) -> None:
 
 def test_the_site_lists_every_page_and_loads_nothing_from_elsewhere() -> None:
     site = yaml.safe_load(read("mkdocs.yml"))
-    listed = set(re.findall(r"[\w/-]+\.md", str(site["nav"])))
-    assert listed == {str(page.relative_to(DOCS)) for page in PAGES}
+    listed = re.findall(r"[\w/-]+\.md", str(site["nav"]))
+    assert sorted(listed) == sorted(str(page.relative_to(DOCS)) for page in PAGES)
     assert site["theme"]["font"] is False
     assert "extra_javascript" not in site
     assert "extra_css" not in site
@@ -256,3 +282,10 @@ def test_every_printed_selection_of_chaos_tests_finds_one() -> None:
     words = re.findall(r'-k ([a-z_0-9]+)"', read("docs/explanation/chaos.md"))
     assert len(words) >= 11
     assert [word for word in words if word not in names] == []
+
+
+def test_the_changelog_tells_each_change_once() -> None:
+    parts = re.split(r"(?m)^(?=- |#)", read("CHANGELOG.md"))
+    entries = [part.strip() for part in parts if part.startswith("- ")]
+    assert len(entries) > 50
+    assert sorted(entries) == sorted(set(entries))

@@ -14,6 +14,7 @@ from integrations import registry
 from integrations.conf import declared
 from integrations.crypto.fields import EncryptedTextField
 from integrations.events.catalogue import event_types
+from integrations.kra.outbox import book
 from integrations.management.commands.make_reference import FOLDER
 from integrations.models import ApprovalState, MpesaSettings, Payment, PaymentState, TokenScope
 from integrations.payments import ledger, sums
@@ -82,6 +83,7 @@ def test_every_setting_scope_and_permission_has_its_row() -> None:
 
 def test_the_events_that_are_declared_are_those_that_are_published() -> None:
     published = {f"payment.{state}" for state in ledger.TOLD}
+    published |= {f"invoice.{state}" for state in book.TOLD}
     published |= {f"approval.{state}" for state in ApprovalState if state != ApprovalState.OPEN}
     published |= set(sums.EVENT_OF.values())
     for path in (ROOT / "integrations").rglob("*.py"):

@@ -28,6 +28,7 @@ def in_general(told: str) -> str:
     told = re.sub(r"\d\d:\d\d:\d\d\.\d{3}", "time", told)
     told = re.sub(r"ws_CO_\d+", "checkout id", told)
     told = re.sub(r"receipt [A-Z0-9]{10}", "receipt", told)
+    told = re.sub(r"\d+ KB", "KB", told)
     return re.sub(r"\(\d+ ms\)", "(ms)", told).strip()
 
 
@@ -50,6 +51,9 @@ def test_the_demo_tells_the_whole_story_and_exits_zero(tmp_path: Path) -> None:
     assert re.search(r"awaiting_approval +KES 1,500 to 254733000002\.", told)
     assert re.search(r"succeeded +Paid out, receipt [A-Z0-9]{10}\.", told)
     assert told.count("signature genuine") == 3
+    assert re.search(r"INV-1001 +signed .* KRA's number 1, ", told)
+    assert re.search(r"CN-1001 +signed .* KRA's number 2, ", told)
+    assert re.search(r"kra +healthy +Connected to", told)
     assert re.search(r"mpesa +healthy +Connected to", told)
     # What the README shows is what is printed now, but for what differs from run to run.
     shown = re.search(r"demo-output: begin -->\n```text\n(.*?)```", README.read_text(), re.DOTALL)

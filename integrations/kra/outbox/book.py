@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 # What a document that gives its number back forgets with it.
 NO_NUMBER: dict[str, Any] = {"number": None}
 ORIGINAL_REJECTED = "KRA rejected the invoice that it credits, so there is nothing to credit."
-_TOLD = frozenset({InvoiceState.SIGNED, InvoiceState.REJECTED, InvoiceState.IN_DOUBT})
+TOLD = frozenset({InvoiceState.SIGNED, InvoiceState.REJECTED, InvoiceState.IN_DOUBT})
 # Called inside the transaction that stores a signature.
 _when_signed: list[Callable[[KRAInvoice], None]] = []
 
@@ -97,7 +97,7 @@ def move(
             number=invoice.number or number,
         )  # fmt: skip
         _follow(invoice, before, unit or {})
-        if is_told and target in _TOLD:
+        if is_told and target in TOLD:
             publish(f"invoice.{target}", describe(invoice, previous=before), invoice.business)
     return True
 

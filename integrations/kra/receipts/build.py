@@ -69,10 +69,10 @@ def receipt_of(invoice: KRAInvoice, *, copy: bool = False, training: bool = Fals
         issued_at=invoice.issued_at,
         lines=(*_lines(document, sign), *excluded),
         taxes=_taxes(document, sign),
-        discount=sum((_money(line["discount"]) for line in document["lines"]), ZERO) * sign,
+        discount=sum((_money(line["discount"], sign) for line in document["lines"]), ZERO),
         excluded=sum((line.total for line in excluded), ZERO),
-        taxable=_money(sums["taxable"]) * sign,
-        tax=_money(sums["tax"]) * sign,
+        taxable=_money(sums["taxable"], sign),
+        tax=_money(sums["tax"], sign),
         total=invoice.total * sign + sum((line.total for line in excluded), ZERO),
         payment=PAYMENTS.get(document.get("payment_type") or "", "Other"),
         control_unit=_control_unit(invoice) if is_signed else None,
@@ -149,9 +149,9 @@ def _lines(document: Mapping[str, Any], sign: Decimal) -> tuple[ReceiptLine, ...
             code=line["item_code"],
             quantity=Decimal(line["quantity"]),
             unit=line["quantity_unit"],
-            price=_money(line["price"]),
-            discount=_money(line["discount"]) * sign,
-            total=_money(line["total"]) * sign,
+            price=Decimal(line["price"]),
+            discount=_money(line["discount"], sign),
+            total=_money(line["total"], sign),
             tax_type=line["tax_type"],
         )
         for line in document["lines"]
@@ -188,8 +188,8 @@ def _taxes(document: Mapping[str, Any], sign: Decimal) -> tuple[TaxRow, ...]:
             tax_type=kind,
             name=name,
             rate=Decimal(rates[kind]),
-            taxable=_money(sums[f"taxable_{kind}"]) * sign,
-            tax=_money(sums[f"tax_{kind}"]) * sign,
+            taxable=_money(sums[f"taxable_{kind}"], sign),
+            tax=_money(sums[f"tax_{kind}"], sign),
         )
         for kind, name in TAX_NAMES.items()
     )
@@ -224,8 +224,9 @@ def _foreign(invoice: KRAInvoice, sign: Decimal) -> Foreign | None:
     return Foreign(invoice.currency, invoice.exchange_rate, total * sign)
 
 
-def _money(text: Any) -> Decimal:
-    return Decimal(text)
+def _money(text: Any, sign: Decimal) -> Decimal:
+    """Of a credit note with a minus; nothing is 0.00 there too, never -0.00."""
+    return Decimal(text) * sign + ZERO
 
 
 def _cents(amount: Decimal) -> Decimal:

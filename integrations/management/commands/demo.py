@@ -214,15 +214,19 @@ class Command(BaseCommand):
         line = {"original_line": 1, "quantity": 2}
         self._signed(_done(kra.credit_invoice("INV-1001", [line], number="CN-1001", reason="03")))
         pdf = _done(kra.get_receipt("INV-1001", "pdf"))
-        self._say(f"     the receipt of INV-1001 as PDF, with its QR code: {len(pdf) > 0}")
+        if not pdf.startswith(b"%PDF-"):
+            raise StackError("The receipt is no PDF.")
+        self._say(
+            f"   The receipt of INV-1001, with KRA's QR code, is a PDF of {len(pdf) >> 10} KB."
+        )
         self._say("13. Asking KRA who is behind a PIN (GavaConnect):")
         found = _done(kra.check_pin_online(SOMEBODY))
         self._say(f"     {SOMEBODY}  {found['name']}, {'active' if found['is_active'] else '-'}")
 
     def _signed(self, told: dict[str, Any]) -> None:
         amounts = f"KES {Decimal(told['total']):,.2f}, VAT {Decimal(told['tax']):,.2f}"
-        number = f"{told['control_unit_id']}/{told['receipt_number']}"
-        self._say(f"     {told['invoice_number']:<9} {told['status']:<8} {amounts:<30} {number}")
+        number = f"KRA's number {told['number']}, {told['control_unit_id']}"
+        self._say(f"     {told['invoice_number']:<9} {told['status']:<8} {amounts:<27} {number}")
         if told["status"] != "signed":
             raise StackError(f"{told['invoice_number']} is not signed: {told['message']}")
 

@@ -70,6 +70,12 @@ def test_a_credit_note_is_negative_in_print_and_names_its_original(branch: KRABr
     assert receipt.original_trader_number == "INV-001"
     assert receipt.reason == "06 Refund"
     assert receipt_of(note, copy=True).label == "CC"
+    # A tax type that is not on it reads 0.00: minus nothing is printed nowhere.
+    taxes = [text for row in receipt.taxes for text in (str(row.taxable), str(row.tax))]
+    discounts = [str(line.discount) for line in receipt.lines]
+    unset = [text for text in (*taxes, *discounts, str(receipt.discount)) if not D(text)]
+    assert unset
+    assert [text for text in unset if text.startswith("-")] == []
 
 
 @pytest.mark.parametrize(
