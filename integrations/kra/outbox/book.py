@@ -112,7 +112,7 @@ def _follow(invoice: KRAInvoice, before: InvoiceState, unit: dict[str, Any]) -> 
     if before in OPEN_NUMBER and invoice.state not in OPEN_NUMBER:
         unpark(invoice.branch_id)
     if invoice.state == InvoiceState.REJECTED:
-        _reject_credits(invoice)
+        reject_credits(invoice, ORIGINAL_REJECTED)
     if unit:
         KRABranch.objects.filter(pk=invoice.branch_id).update(**unit)
     if invoice.state == InvoiceState.SIGNED:
@@ -175,13 +175,13 @@ def unpark(branch_id: int) -> None:
         ring(QUEUE)
 
 
-def _reject_credits(invoice: KRAInvoice) -> None:
-    """What credits a rejected invoice, and waits behind it, can't be credited."""
+def reject_credits(invoice: KRAInvoice, reason: str) -> None:
+    """Reject what credits an invoice and waits behind it: that is not there to be credited."""
     for credit in invoice.credit_notes.filter(state=InvoiceState.QUEUED).order_by("pk"):
         move(
-            credit, InvoiceState.REJECTED, kind="rejected", text=ORIGINAL_REJECTED,
+            credit, InvoiceState.REJECTED, kind="rejected", text=reason,
             changes={
-                **NO_NUMBER, "message": ORIGINAL_REJECTED, "result_code": "original_rejected",
+                **NO_NUMBER, "message": reason, "result_code": "original_rejected",
                 "parked_at": None,
             },
             only_from=[InvoiceState.QUEUED],

@@ -173,7 +173,7 @@ def _queue_again(invoice: KRAInvoice) -> bool:
     is_moved = book.move(
         invoice, InvoiceState.QUEUED, kind="sent_again", text="Sent again as it is.",
         changes={
-            "body": None, "result_code": "", "result_text": "", "message": "", "attention": "",
+            "result_code": "", "result_text": "", "message": "", "attention": "",
             "attempts": 0, "completed_at": None, "queued_at": later(0),
         },
         due_in=0.0, only_from=[InvoiceState.REJECTED],

@@ -17,7 +17,7 @@ from integrations.exceptions import InvalidInput
 from integrations.kra.config import branch_of, require_device, tax_config
 from integrations.kra.documents import Prepared, check_credit, prepare, read_invoice
 from integrations.kra.documents.prepared import digest_of
-from integrations.kra.outbox import book
+from integrations.kra.outbox import book, versions
 from integrations.kra.outbox.states import QUEUE
 from integrations.models import InvoiceState, KRABranch, KRAInvoice
 from integrations.models.audit import current_actor
@@ -149,7 +149,12 @@ def _store(unit: KRABranch, values: dict[str, Any], config: Snapshot, by: Any) -
 
 def _correct(known: KRAInvoice, values: dict[str, Any], by: Any) -> KRAInvoice:
     """Put a rejected document back with new content; what it was stays in its history."""
-    was = {"digest": known.digest, "total": f"{known.total:.2f}", "code": known.result_code}
+    was: dict[str, Any] = {
+        "digest": known.digest, "total": f"{known.total:.2f}", "code": known.result_code,
+    }  # fmt: skip
+    version = versions.keep(known)
+    if version:
+        was["version"] = version
     state = values.pop("state")
     if state == InvoiceState.NOT_REQUIRED:
         raise InvalidInput(
