@@ -20,6 +20,7 @@ from integrations.kra.outbox.states import (
     AT_REST,
     OPEN_NUMBER,
     QUEUE,
+    WAITING,
     sources_of,
 )
 from integrations.logs import log_event
@@ -30,6 +31,8 @@ from integrations.work.clock import later
 logger = logging.getLogger(__name__)
 # What a document that gives its number back forgets with it.
 NO_NUMBER: dict[str, Any] = {"number": None}
+# The code of a credit note that was rejected with what it credits.
+ORIGINAL_FELL = "original_rejected"
 ORIGINAL_REJECTED = "KRA rejected the invoice that it credits, so there is nothing to credit."
 _MOVING = [
     field.attname
@@ -168,6 +171,22 @@ def park(invoice: KRAInvoice, *, claim: str) -> bool:
     return True
 
 
+def stand_aside(invoice: KRAInvoice, original: KRAInvoice, *, claim: str) -> bool:
+    """Let a credit note stand aside for its original, which is behind it; False where it is not.
+
+    One that was corrected, and credits another invoice now, is older than that. Nothing would
+    ever come to its turn behind it. Whatever number is settled brings it back, to look again.
+    """
+    with transaction.atomic():
+        lock(original)
+        if original.pk < invoice.pk or original.state not in WAITING:
+            return False
+        rows = KRAInvoice.objects.filter(
+            pk=invoice.pk, state=InvoiceState.QUEUED, claim_token=claim
+        )
+        return bool(rows.update(**next_look(InvoiceState.QUEUED, None), parked_at=Now()))
+
+
 def unpark(branch_id: int) -> None:
     """Bring back what stood aside. In the transaction that settles the open number."""
     parked = KRAInvoice.objects.filter(branch_id=branch_id, parked_at__isnull=False)
@@ -181,7 +200,7 @@ def reject_credits(invoice: KRAInvoice, reason: str) -> None:
         move(
             credit, InvoiceState.REJECTED, kind="rejected", text=reason,
             changes={
-                **NO_NUMBER, "message": reason, "result_code": "original_rejected",
+                **NO_NUMBER, "message": reason, "result_code": ORIGINAL_FELL,
                 "parked_at": None,
             },
             only_from=[InvoiceState.QUEUED],

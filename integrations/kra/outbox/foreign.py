@@ -22,9 +22,7 @@ from integrations.providers.kra.client import FoundInvoice
 # Numbers of others in a row, after which a person has to say where ours begin.
 MOST_IN_A_ROW = 25
 USED = "Number {} is another document's at KRA ({}): this one takes the next number."
-HAD_IT = (
-    "KRA has had it all along, under number {}. Check what was done with it meanwhile."
-)
+HAD_IT = "KRA has had it all along, under number {}. Check what was done with it meanwhile."
 FIRST_VERSION = (
     "KRA has the first version of this document, under number {}: that one holds, and the "
     "corrected one was not sent. Credit it, and hand the right one in under another number."

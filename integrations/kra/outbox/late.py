@@ -14,8 +14,8 @@ from integrations.kra.outbox import book, outcomes
 from integrations.models import InvoiceState, KRAInvoice
 
 PERHAPS = (
-    "KRA's control unit says that number {} is used; it may be an earlier copy of {}. Look into its "
-    "book for it, set the number of the next invoice, and let the branch go on."
+    "KRA's control unit says that number {} is used; it may be an earlier copy of {}. Look into "
+    "its book for it, set the number of the next invoice, and let the branch go on."
 )
 ARRIVED = "The control unit has number {}: the first copy of this document, which came late."
 GIVES_WAY = "Number {} is taken by {}, whose first copy came late: this one takes the next number."

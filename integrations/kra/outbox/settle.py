@@ -184,6 +184,14 @@ def _queue_again(invoice: KRAInvoice) -> bool:
 
 def _check_credit(invoice: KRAInvoice, original: KRAInvoice) -> None:
     list(KRAInvoice.objects.select_for_update(no_key=True).filter(pk=original.pk).values("pk"))
+    if invoice.result_code == book.ORIGINAL_FELL and original.events.filter(
+        kind__in=["corrected", "adopted"]
+    ).exists():  # fmt: skip
+        raise InvalidInput(
+            "original_invoice_number",
+            f"{original.trader_number} was corrected since: hand the credit note in again.",
+            code="not_the_original",
+        )
     left = left_of(original)
     for line in invoice.document["lines"]:
         of = take(left, line)

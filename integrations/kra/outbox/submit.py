@@ -36,7 +36,8 @@ def submit(
 ) -> KRAInvoice:
     """Store a document; it is sent when its turn comes, after everything before it.
 
-    The same number with the same content is the same document. One that was rejected may be
+    The same number with the same content is the same document (a credit note that was rejected
+    with its original goes again, of what the original says now). One that was rejected may be
     handed in again with other content: it keeps its row and goes by its old place, before those
     handed in later, as numbers are allotted at the turn. `by` is who asks for it.
 
@@ -51,7 +52,7 @@ def submit(
     unit = branch_of(config)
     with transaction.atomic():
         known = _known(unit, invoice.invoice_number)
-        if known is not None and known.digest == digest:
+        if known is not None and known.digest == digest and not _is_stale(known):
             return known
         if known is not None and known.state != InvoiceState.REJECTED:
             raise _differs(known)
@@ -66,6 +67,13 @@ def submit(
 def _known(unit: KRABranch, trader_number: str) -> KRAInvoice | None:
     rows = KRAInvoice.objects.select_for_update(no_key=True)
     return rows.filter(branch=unit, trader_number=trader_number).first()
+
+
+def _is_stale(known: KRAInvoice) -> bool:
+    """A credit note that fell with its original: the same again is of what that says now."""
+    if known.state != InvoiceState.REJECTED or known.result_code != book.ORIGINAL_FELL:
+        return False
+    return known.original is not None and known.original.state != InvoiceState.REJECTED
 
 
 def _differs(known: KRAInvoice) -> InvalidInput:

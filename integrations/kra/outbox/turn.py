@@ -20,7 +20,7 @@ from integrations.kra.outbox import book, doubt, holds, outcomes
 from integrations.kra.outbox.sending import send
 from integrations.kra.outbox.states import AT_KRA, OPEN_NUMBER
 from integrations.kra.outbox.unit import config_of
-from integrations.models import InvoiceState, KRABranch, KRAInvoice, KRAWrite
+from integrations.models import InvoiceState, KRABranch, KRAInvoice, KRAWrite, WriteKind
 from integrations.providers.kra.client import EtimsClient
 from integrations.providers.kra.payloads.sale import sale_body
 from integrations.work import Again, Done, Kept, Outcome
@@ -33,6 +33,13 @@ ORIGINAL_PAUSE = 5.0
 UNREADABLE_PAUSE = 10.0
 # Answers of a question that show that KRA can't be reached.
 _AWAY = frozenset({"timeout", "breaker_open", "rate_limited"})
+
+
+# What KRA has to know before it takes a sale.
+_BEFORE_SALES = (
+    WriteKind.ITEM, WriteKind.COMPOSITION, WriteKind.STOCK_IO, WriteKind.STOCK_MASTER,
+    WriteKind.PURCHASE, WriteKind.IMPORT,
+)  # fmt: skip
 
 
 class _StandAside(Exception):
@@ -154,9 +161,11 @@ def _must_wait(invoice: KRAInvoice) -> Outcome | None:
     """Whether something else of the branch goes first, or the document can't go at all."""
     original = invoice.original
     if original is not None and original.state == InvoiceState.REJECTED:
-        outcomes.reject(invoice, book.ORIGINAL_REJECTED, code="original_rejected")
+        outcomes.reject(invoice, book.ORIGINAL_REJECTED, code=book.ORIGINAL_FELL)
         return Kept()
     if original is not None and original.state not in AT_KRA:
+        if book.stand_aside(invoice, original, claim=invoice.claim_token):
+            return Kept()
         reason = "It waits for the invoice that it credits."
         return Again(delay_seconds=ORIGINAL_PAUSE, error=reason, count_attempt=False)
     write = earlier_write(invoice)
@@ -174,10 +183,12 @@ def _must_wait(invoice: KRAInvoice) -> Outcome | None:
 def earlier_write(invoice: KRAInvoice) -> KRAWrite | None:
     """A report of the branch that was handed in before the document and is still on its way.
 
-    What is sold must be known before; a report that was given up holds nobody back.
+    What is sold must be known before. A report that was given up holds nobody back, nor does one
+    of customers or insurers, or one that a person has to look at: invoices must go on.
     """
     rows = KRAWrite.objects.filter(branch_id=invoice.branch_id, next_attempt_at__isnull=False)
-    rows = rows.filter(created_at__lt=invoice.queued_at).order_by("pk")
+    rows = rows.filter(created_at__lt=invoice.queued_at, kind__in=_BEFORE_SALES, attention="")
+    rows = rows.order_by("pk")
     return rows.only("kind", "key", "state", "next_attempt_at").first()
 
 
