@@ -7,18 +7,31 @@ the VSCU has none, and says only that it has the number.
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from django.db import transaction
+from django.utils import timezone
 
 from integrations.config import Snapshot
 from integrations.kra.outbox import book, outcomes
 from integrations.models import InvoiceState, KRAInvoice
 
+# So long after its answer was given up a request may still be on its way to the control unit.
+LATE_COPY = timedelta(seconds=10)
+REFUSED = "It was refused when it was sent again; an earlier copy may still be on its way."
 PERHAPS = (
     "KRA's control unit says that number {} is used; it may be an earlier copy of {}. Look into "
     "its book for it, set the number of the next invoice, and let the branch go on."
 )
 ARRIVED = "The control unit has number {}: the first copy of this document, which came late."
 GIVES_WAY = "Number {} is taken by {}, whose first copy came late: this one takes the next number."
+
+
+def may_arrive(invoice: KRAInvoice, code: str) -> bool:
+    """Whether a copy of a document in doubt, just refused with `code`, may still be taken."""
+    doubts = invoice.events.filter(to_state=InvoiceState.IN_DOUBT).order_by("-id")
+    last = next((each for each in doubts if each.data.get("code") != code), None)
+    return last is not None and timezone.now() - last.at < LATE_COPY
 
 
 def doubted(invoice: KRAInvoice) -> list[KRAInvoice]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 
-from integrations.kra.outbox import verify_and_resend
+from integrations.kra.outbox import late, verify_and_resend
 from integrations.kra.outbox.submit import submit
 from integrations.models import KRAInvoice, KRASettings
 from tests.conftest import domain_events, wait_until
@@ -28,7 +29,9 @@ def taken_late(shop: Shop, data: dict[str, object]) -> KRAInvoice:
     assert state_of(row) == "in_doubt"
     shop.sandbox.kra_fault("result_code", code="913", operation="save_sale", times=1)
     hurry()
-    drain()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(late, "LATE_COPY", timedelta(0))
+        drain()
     assert state_of(row) == "rejected"
     assert row.number is None
     wait_until(lambda: len(shop.book()) == 1, 10)
@@ -114,3 +117,20 @@ def test_by_the_vscu_a_correction_waits_for_a_person(open_shop: Callable[..., Sh
     assert shop.unit.held_code == "books"
     assert first.trader_number in shop.unit.held_reason
     assert len(shop.book()) == 1
+
+
+def test_the_vscu_is_asked_again_before_a_refusal_is_believed(
+    open_shop: Callable[..., Shop],
+) -> None:
+    shop = open_shop("vscu")
+    shop.sandbox.kra_fault("lose_answer", operation="save_sale", times=1)
+    row = shop.submit()
+    drain()
+    shop.sandbox.kra_fault("result_code", code="913", operation="save_sale", times=1)
+    hurry()
+    drain()
+    assert state_of(row) == "in_doubt"
+    assert row.number == 1
+    work_on()
+    assert state_of(row) == "registered"
+    assert_books_agree(shop)
