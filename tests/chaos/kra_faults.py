@@ -33,6 +33,8 @@ FAULTS: tuple[dict[str, Any], ...] = (
 GATEWAY_FAULTS: tuple[dict[str, Any], ...] = (
     {"kind": "expired_token", "status": 401},
     {"kind": "expired_token", "status": 500},
+    # Of one that may be in doubt, or be taken by a later try.
+    {"kind": "wrapped_200", "message": "Refused at random", **SALE},
     {"kind": "empty_400", "operation": "token"},
 )
 
@@ -46,3 +48,8 @@ def plan_one(sandbox: SandboxDriver, dice: random.Random, branches: tuple[str, .
         fault["phone"] = f"{PIN}/{branch}"
     sandbox.kra_fault(**fault)
     return str(fault["kind"])
+
+
+def refuse_one(sandbox: SandboxDriver, branch: str) -> None:
+    """Plan that KRA refuses the next request of a branch: its first copy, or a repetition."""
+    sandbox.kra_fault("result_code", code="910", message="Refused", phone=f"{PIN}/{branch}", **SALE)

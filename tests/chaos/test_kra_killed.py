@@ -15,7 +15,7 @@ from integrations.kra.outbox.submit import submit
 from integrations.models import KRABranch, KRAInvoice
 from tests.chaos.conftest import Install
 from tests.chaos.disasters import IS_FULL, new_seed, sized
-from tests.chaos.kra_faults import plan_one
+from tests.chaos.kra_faults import plan_one, refuse_one
 from tests.chaos.kra_installation import KraInstallation
 from tests.chaos.kra_papers import Papers
 from tests.chaos.kra_verdict import judge_kra, let_invoices_pass
@@ -50,8 +50,11 @@ class Shift:
             self.hand_in(self.dice.choice(self.installation.branches))
 
     def plan_faults(self) -> None:
+        sandbox, branches = self.installation.sandbox, self.installation.branches
         for _ in range(FAULTS):
-            plan_one(self.installation.sandbox, self.dice, self.installation.branches)
+            plan_one(sandbox, self.dice, branches)
+        # It may hit the repetition of one that is in doubt, whose first copy is taken later.
+        refuse_one(sandbox, self.dice.choice(branches))
 
     def hand_in(self, branch: str) -> None:
         lot = self.dice.randrange(100)

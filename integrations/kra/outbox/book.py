@@ -21,6 +21,7 @@ from integrations.kra.outbox.states import (
     AT_REST,
     OPEN_NUMBER,
     QUEUE,
+    WAITING,
     sources_of,
 )
 from integrations.logs import log_event
@@ -31,6 +32,8 @@ from integrations.work.clock import later
 logger = logging.getLogger(__name__)
 # What a document that gives its number back forgets with it.
 NO_NUMBER: dict[str, Any] = {"number": None}
+# The code of a credit note that was rejected with what it credits.
+ORIGINAL_FELL = "original_rejected"
 ORIGINAL_REJECTED = "KRA rejected the invoice that it credits, so there is nothing to credit."
 TOLD = frozenset({InvoiceState.SIGNED, InvoiceState.REJECTED, InvoiceState.IN_DOUBT})
 # Called inside the transaction that stores a signature.
@@ -107,7 +110,7 @@ def _follow(invoice: KRAInvoice, before: InvoiceState, unit: dict[str, Any]) -> 
     if before in OPEN_NUMBER and invoice.state not in OPEN_NUMBER:
         unpark(invoice.branch_id)
     if invoice.state == InvoiceState.REJECTED:
-        _reject_credits(invoice)
+        reject_credits(invoice, ORIGINAL_REJECTED)
     if unit:
         KRABranch.objects.filter(pk=invoice.branch_id).update(**unit)
     if invoice.state == InvoiceState.SIGNED:
@@ -158,19 +161,35 @@ def park(invoice: KRAInvoice, *, claim: str) -> bool:
     return True
 
 
+def stand_aside(invoice: KRAInvoice, original: KRAInvoice, *, claim: str) -> bool:
+    """Let a credit note stand aside for its original, which is behind it; False where it is not.
+
+    One that was corrected, and credits another invoice now, is older than that. Nothing would
+    ever come to its turn behind it. Whatever number is settled brings it back, to look again.
+    """
+    with transaction.atomic():
+        lock(original)
+        if original.pk < invoice.pk or original.state not in WAITING:
+            return False
+        rows = KRAInvoice.objects.filter(
+            pk=invoice.pk, state=InvoiceState.QUEUED, claim_token=claim
+        )
+        return bool(rows.update(**next_look(InvoiceState.QUEUED, None), parked_at=Now()))
+
+
 def unpark(branch_id: int) -> None:
     """Bring back what stood aside. In the transaction that settles the open number."""
     if statements.unpark(branch_id):
         ring(QUEUE)
 
 
-def _reject_credits(invoice: KRAInvoice) -> None:
-    """What credits a rejected invoice, and waits behind it, can't be credited."""
+def reject_credits(invoice: KRAInvoice, reason: str) -> None:
+    """Reject what credits an invoice and waits behind it: that is not there to be credited."""
     for credit in invoice.credit_notes.filter(state=InvoiceState.QUEUED).order_by("pk"):
         move(
-            credit, InvoiceState.REJECTED, kind="rejected", text=ORIGINAL_REJECTED,
+            credit, InvoiceState.REJECTED, kind="rejected", text=reason,
             changes={
-                **NO_NUMBER, "message": ORIGINAL_REJECTED, "result_code": "original_rejected",
+                **NO_NUMBER, "message": reason, "result_code": ORIGINAL_FELL,
                 "parked_at": None,
             },
             only_from=[InvoiceState.QUEUED],

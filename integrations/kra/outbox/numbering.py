@@ -7,7 +7,8 @@
                                       where one is signed, the branch is held for a person.
 
 Where the transport has no look-up (VSCU), a number that we sent before counts as ours
-(`registered`: a person enters the signature); one that we never sent holds the branch.
+(`registered`: a person enters the signature), also where it was refused when it was sent again;
+one that we never sent holds the branch.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from django.db import transaction
 
 from integrations.config import Snapshot
 from integrations.exceptions import IntegrationError, Unsupported
-from integrations.kra.outbox import book, foreign, holds, outcomes
+from integrations.kra.outbox import book, foreign, holds, late, outcomes
 from integrations.kra.outbox.compare_found import Verdict, verdict_of
 from integrations.models import InvoiceState, KRABranch, KRAInvoice
 from integrations.providers.kra.client import EtimsClient, FoundInvoice, path_of
@@ -31,7 +32,7 @@ AHEAD = (
 USED = (
     "KRA's control unit says that number {} is used, and nothing was sent under it from here. "
     "Look into its book: set the number of the next invoice, or repair the unit, and let the "
-    "branch go on. ({})"
+    "branch go on."
 )
 GAP = (
     "KRA expects number {expected} and not {number}, and knows nothing under {number}. Compare "
@@ -136,7 +137,12 @@ def _settle_blind(
     if was_in_doubt:
         outcomes.register(invoice, outcomes.words_of(meaning), config, can_be_fetched=False)
         return
-    words = USED.format(invoice.number, meaning.cause)
+    suspects = late.doubted(invoice)
+    if len(suspects) == 1 and late.register(suspects[0], invoice, config):
+        return
+    names = ", ".join(each.trader_number for each in suspects)
+    known = late.PERHAPS.format(invoice.number, names) if names else USED.format(invoice.number)
+    words = f"{known} ({meaning.cause})"
     outcomes.unsent(
         invoice, words, code=meaning.code, was_in_doubt=False, due_in=holds.LOOK_EVERY,
         is_answered=True, config=config,

@@ -13,7 +13,7 @@ from integrations.exceptions import (
     TransportError,
     Unsupported,
 )
-from integrations.kra.outbox import holds, numbering, outcomes
+from integrations.kra.outbox import holds, late, numbering, outcomes
 from integrations.models import KRAInvoice
 from integrations.providers.kra.client import EtimsClient, EtimsRefused
 from integrations.providers.kra.codes import Kind, Meaning, is_numbering_code
@@ -91,6 +91,11 @@ def _reject(
     believed: a first request that was slow may have been taken meanwhile.
     """
     if was_in_doubt and numbering.settle_if_found(invoice, config):
+        return
+    is_blind = was_in_doubt and not numbering.can_look_up(config)
+    if is_blind and late.may_arrive(invoice, meaning.code):
+        # Sent again in a while: by then a unit that has taken it says so.
+        outcomes.doubt(invoice, late.REFUSED, code=meaning.code, was_in_doubt=True)
         return
     outcomes.reject(
         invoice, outcomes.words_of(meaning), code=meaning.code, config=config, told=text

@@ -173,7 +173,7 @@ def _queue_again(invoice: KRAInvoice) -> bool:
     is_moved = book.move(
         invoice, InvoiceState.QUEUED, kind="sent_again", text="Sent again as it is.",
         changes={
-            "body": None, "result_code": "", "result_text": "", "message": "", "attention": "",
+            "result_code": "", "result_text": "", "message": "", "attention": "",
             "attempts": 0, "completed_at": None, "queued_at": later(0),
         },
         due_in=0.0, only_from=[InvoiceState.REJECTED],
@@ -184,6 +184,14 @@ def _queue_again(invoice: KRAInvoice) -> bool:
 
 def _check_credit(invoice: KRAInvoice, original: KRAInvoice) -> None:
     list(KRAInvoice.objects.select_for_update(no_key=True).filter(pk=original.pk).values("pk"))
+    if invoice.result_code == book.ORIGINAL_FELL and original.events.filter(
+        kind__in=["corrected", "adopted"]
+    ).exists():  # fmt: skip
+        raise InvalidInput(
+            "original_invoice_number",
+            f"{original.trader_number} was corrected since: hand the credit note in again.",
+            code="not_the_original",
+        )
     left = left_of(original)
     for line in invoice.document["lines"]:
         of = take(left, line)

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from django.db import connections, models
 
-from integrations.models import KRABranch, KRAInvoice, KRAWrite
+from integrations.models import KRABranch, KRAInvoice, KRAWrite, WriteKind
 from integrations.work.clock import now_sql
 
 _Row = TypeVar("_Row", bound=models.Model)
@@ -18,11 +18,16 @@ _Row = TypeVar("_Row", bound=models.Model)
 # it was read, and the two large columns too.
 _STILL = frozenset({"public_id", "business", "environment", "branch", "document", "body"})
 _MOVING = [field for field in KRAInvoice._meta.concrete_fields if field.name not in _STILL]
+# What KRA has to know before it takes a sale.
+_BEFORE_SALES = tuple(
+    kind.value for kind in WriteKind if kind not in (WriteKind.CUSTOMER, WriteKind.INSURANCE)
+)
 _NAMES = {
     "moving": ", ".join(str(field.column) for field in _MOVING),
     "invoices": KRAInvoice._meta.db_table,
     "writes": KRAWrite._meta.db_table,
     "branches": KRABranch._meta.db_table,
+    "kinds": ", ".join(["%s"] * len(_BEFORE_SALES)),
 }
 
 
@@ -35,8 +40,8 @@ _BRANCH = _named("SELECT * FROM {branches} WHERE id = %s")
 # Both instants are of the database's clock.
 _EARLIER = _named("""
     SELECT id, kind, key, state, next_attempt_at FROM {writes}
-    WHERE branch_id = %s AND next_attempt_at IS NOT NULL
-        AND created_at < (SELECT queued_at FROM {invoices} WHERE id = %s)
+    WHERE branch_id = %s AND next_attempt_at IS NOT NULL AND attention = ''
+        AND kind IN ({kinds}) AND created_at < (SELECT queued_at FROM {invoices} WHERE id = %s)
     ORDER BY id LIMIT 1
 """)
 _UNPARK = """
@@ -61,8 +66,12 @@ def read_branch(invoice: KRAInvoice) -> KRABranch:
 
 
 def earlier_write(invoice: KRAInvoice) -> KRAWrite | None:
-    """A report of the branch that was handed in before the document and is still on its way."""
-    found = KRAWrite._base_manager.raw(_EARLIER, [invoice.branch_id, invoice.pk])
+    """A report of the branch that was handed in before the document and is still on its way.
+
+    What is sold must be known before. A report that was given up holds nobody back, nor does one
+    of customers or insurers, or one that a person has to look at: invoices must go on.
+    """
+    found = KRAWrite._base_manager.raw(_EARLIER, [invoice.branch_id, *_BEFORE_SALES, invoice.pk])
     return next(iter(found), None)
 
 

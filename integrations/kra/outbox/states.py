@@ -14,8 +14,9 @@ QUEUE = "kra-invoices"
 
 TRANSITIONS: dict[S, frozenset[S]] = {
     # To `rejected` without a number (its original was rejected, the body can't be made); to
-    # `signed` where KRA is found to have it already (our database was restored from a copy).
-    S.QUEUED: frozenset({S.SENDING, S.REJECTED, S.SIGNED}),
+    # `signed` or `registered` where KRA is found to have it already (our database was restored
+    # from a copy, or a copy of it that was sent earlier arrived late).
+    S.QUEUED: frozenset({S.SENDING, S.REJECTED, S.SIGNED, S.REGISTERED}),
     # To `queued` only where it provably was not taken: the number goes to whoever is next.
     S.SENDING: frozenset({S.SIGNED, S.REGISTERED, S.REJECTED, S.IN_DOUBT, S.QUEUED}),
     # To `sending` with the same number and the same body; to `queued` where its number turned
@@ -23,8 +24,8 @@ TRANSITIONS: dict[S, frozenset[S]] = {
     S.IN_DOUBT: frozenset({S.SIGNED, S.REGISTERED, S.REJECTED, S.SENDING, S.QUEUED}),
     # To `queued` only where KRA's own sequence proves that it was not taken.
     S.REGISTERED: frozenset({S.SIGNED, S.QUEUED}),
-    # To `queued` when it is corrected or sent again; to `signed` where KRA has it after all.
-    S.REJECTED: frozenset({S.QUEUED, S.SIGNED}),
+    # To `queued` when it is corrected or sent again; to the others where KRA has it after all.
+    S.REJECTED: frozenset({S.QUEUED, S.SIGNED, S.REGISTERED}),
     S.SIGNED: frozenset(),
     S.NOT_REQUIRED: frozenset(),
 }

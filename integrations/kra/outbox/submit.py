@@ -17,7 +17,7 @@ from integrations.exceptions import InvalidInput
 from integrations.kra.config import branch_of, require_device, tax_config
 from integrations.kra.documents import Prepared, check_credit, prepare, read_invoice
 from integrations.kra.documents.prepared import digest_of
-from integrations.kra.outbox import book
+from integrations.kra.outbox import book, versions
 from integrations.kra.outbox.states import QUEUE
 from integrations.models import InvoiceState, KRABranch, KRAInvoice
 from integrations.models.audit import current_actor
@@ -37,7 +37,8 @@ def submit(
 ) -> KRAInvoice:
     """Store a document; it is sent when its turn comes, after everything before it.
 
-    The same number with the same content is the same document. One that was rejected may be
+    The same number with the same content is the same document (a credit note that was rejected
+    with its original goes again, of what the original says now). One that was rejected may be
     handed in again with other content: it keeps its row and goes by its old place, before those
     handed in later, as numbers are allotted at the turn. `by` is who asks for it.
 
@@ -55,7 +56,7 @@ def submit(
     unit = branch_of(config)
     with transaction.atomic():
         known = _known(unit, invoice.invoice_number, config)
-        if known is not None and known.digest == digest:
+        if known is not None and known.digest == digest and not _is_stale(known):
             return known
         if known is not None and known.state != InvoiceState.REJECTED:
             raise _differs(known)
@@ -74,6 +75,13 @@ def _known(unit: KRABranch, trader_number: str, config: Snapshot) -> KRAInvoice 
     if found is not None and found.business != config.business:
         raise InvalidInput("invoice_number", TAKEN, code="invoice_differs")
     return found
+
+
+def _is_stale(known: KRAInvoice) -> bool:
+    """A credit note that fell with its original: the same again is of what that says now."""
+    if known.state != InvoiceState.REJECTED or known.result_code != book.ORIGINAL_FELL:
+        return False
+    return known.original is not None and known.original.state != InvoiceState.REJECTED
 
 
 def _differs(known: KRAInvoice) -> InvalidInput:
@@ -158,7 +166,12 @@ def _store(unit: KRABranch, values: dict[str, Any], config: Snapshot, by: Any) -
 
 def _correct(known: KRAInvoice, values: dict[str, Any], by: Any) -> KRAInvoice:
     """Put a rejected document back with new content; what it was stays in its history."""
-    was = {"digest": known.digest, "total": f"{known.total:.2f}", "code": known.result_code}
+    was: dict[str, Any] = {
+        "digest": known.digest, "total": f"{known.total:.2f}", "code": known.result_code,
+    }  # fmt: skip
+    version = versions.keep(known)
+    if version:
+        was["version"] = version
     state = values.pop("state")
     if state == InvoiceState.NOT_REQUIRED:
         raise InvalidInput(

@@ -153,12 +153,13 @@ def _must_wait(invoice: KRAInvoice) -> Outcome | None:
     """Whether something else of the branch goes first, or the document can't go at all."""
     original = invoice.original
     if original is not None and original.state == InvoiceState.REJECTED:
-        outcomes.reject(invoice, book.ORIGINAL_REJECTED, code="original_rejected")
+        outcomes.reject(invoice, book.ORIGINAL_REJECTED, code=book.ORIGINAL_FELL)
         return Kept()
     if original is not None and original.state not in AT_KRA:
+        if book.stand_aside(invoice, original, claim=invoice.claim_token):
+            return Kept()
         reason = "It waits for the invoice that it credits."
         return Again(delay_seconds=ORIGINAL_PAUSE, error=reason, count_attempt=False)
-    # What is sold must be known before; a report that was given up holds nobody back.
     write = statements.earlier_write(invoice)
     if write is None:
         return None

@@ -7,7 +7,9 @@ from typing import Any
 from integrations.kra.lists.records import keep_records, record
 from integrations.kra.writes.stock import apply_movement
 from integrations.models import (
+    InvoiceState,
     KRAImport,
+    KRAInvoice,
     KRAItem,
     KRAPurchase,
     KRAWrite,
@@ -18,6 +20,7 @@ from integrations.models import (
 )
 from integrations.providers.kra.payloads.items import LAST_RUNNING, item_code
 
+_UNSENT = (InvoiceState.QUEUED, InvoiceState.REJECTED)
 _UNDECIDED = {"state": PurchaseState.NEW, "decided_by": "", "decided_at": None}
 
 
@@ -77,6 +80,34 @@ def _follow_code(write: KRAWrite, old: str, new: str) -> None:
         if document != row.document:
             # The digest stays: it is of what the caller handed over.
             KRAWrite.objects.filter(pk=row.pk, state=WriteState.QUEUED).update(document=document)
+    _follow_code_in_invoices(write, old, new)
+
+
+def _follow_code_in_invoices(write: KRAWrite, old: str, new: str) -> None:
+    """Invoices that were handed in with the new item's former code, and have no number yet.
+
+    They stand behind the item's report, or were refused and may be sent again. A credit note may
+    name their lines by either code.
+    """
+    rows = KRAInvoice.objects.filter(
+        branch__environment=write.branch.environment,
+        branch__tin=write.branch.tin,
+        state__in=_UNSENT,
+        queued_at__gte=write.created_at,
+    )
+    for row in rows.only("document").iterator():
+        lines = row.document["lines"]
+        if all(line["item_code"] != old for line in lines):
+            continue
+        document = {**row.document, "lines": [_renamed(line, old, new) for line in lines]}
+        # The digest stays: it is of what the caller handed over.
+        KRAInvoice.objects.filter(pk=row.pk, state__in=_UNSENT).update(document=document)
+
+
+def _renamed(line: dict[str, Any], old: str, new: str) -> dict[str, Any]:
+    if line["item_code"] != old:
+        return line
+    return {**line, "item_code": new, "keys": [*line["keys"], new]}
 
 
 def _replaced(value: Any, old: str, new: str) -> Any:

@@ -13,6 +13,8 @@ from integrations.config import clear_cache
 from integrations.kra.outbox.states import QUEUE
 from integrations.kra.outbox.submit import submit
 from integrations.models import KRABranch, KRAInvoice, KRAItem, KRASettings
+from integrations.outbound import gate
+from tests.conftest import clear_shared
 from tests.hunt.spool import spool
 from tests.kra.conftest import PIN, kra_values
 from tests.sandbox.driver import SandboxDriver
@@ -136,6 +138,12 @@ def work_on(rounds: int = 8) -> None:
         if not KRAInvoice.objects.filter(next_attempt_at__isnull=False).exists():
             return
         hurry()
+
+
+def calm() -> None:
+    """Circuits that failures opened are closed: in this process, and in Redis where it is used."""
+    gate.local.forget()
+    clear_shared()
 
 
 def state_of(invoice: KRAInvoice) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from integrations.config import clear_cache
@@ -14,9 +14,8 @@ from integrations.exceptions import InvalidInput
 from integrations.kra.outbox import outcomes, sending, turn, verify_and_resend
 from integrations.kra.outbox.submit import submit
 from integrations.models import KRABranch, KRAInvoice
-from integrations.outbound import gate
 from tests.conftest import wipe
-from tests.kra.outbox.conftest import Shop, drain, hurry, work_on
+from tests.kra.outbox.conftest import Shop, calm, drain, hurry, work_on
 from tests.kra.outbox.test_faults import assert_books_agree
 from tests.kra.outbox.test_two_at_once import turn_once
 from tests.sandbox.driver import SandboxDriver
@@ -112,16 +111,16 @@ def check(
 ) -> None:
     wipe()
     clear_cache()
-    gate.local.forget()
+    calm()
     sandbox.reset()
     shop = open_shop(transport)
     course = Course(shop)
     for name, value in steps:
         course.step(name, value)
-        gate.local.forget()
+        calm()
     shop.sandbox.post("faults", clear=True, emulator="kra")
-    for _ in range(12):
-        gate.local.forget()
+    for _ in range(6):
+        calm()
         work_on(4)
     assert not KRAInvoice.objects.filter(next_attempt_at__isnull=False).exists()
     states = set(KRAInvoice.objects.values_list("state", flat=True))
@@ -134,6 +133,8 @@ def check(
     drain()
 
 
+# More failures in a row than a circuit endures.
+OUTAGE: Any = [("sell", 1), *[("fault", "drop"), ("turn", 1), ("hurry", 0), ("turn", 1)] * 6]
 EXAMPLES = settings(
     max_examples=25,
     # An example takes real calls: what fails is told as it is.
@@ -143,6 +144,7 @@ EXAMPLES = settings(
 
 
 @EXAMPLES
+@example(steps=OUTAGE)
 @given(steps=STEPS)
 def test_any_course_by_kras_own_host(
     open_shop: Callable[..., Shop], sandbox: SandboxDriver, steps: Any
@@ -151,6 +153,7 @@ def test_any_course_by_kras_own_host(
 
 
 @EXAMPLES
+@example(steps=OUTAGE)
 @given(steps=STEPS)
 def test_any_course_by_the_vscu(
     open_shop: Callable[..., Shop], sandbox: SandboxDriver, steps: Any

@@ -10,9 +10,8 @@ import pytest
 
 from integrations.kra.outbox import sending
 from integrations.models import AuditEntry, KRABranch, KRAInvoice, KRASettings
-from integrations.outbound import gate
 from tests.conftest import domain_events
-from tests.kra.outbox.conftest import Shop, drain, hurry, state_of, work_on
+from tests.kra.outbox.conftest import Shop, calm, drain, hurry, state_of, work_on
 
 pytestmark = pytest.mark.django_db(transaction=True)
 WITH_LOOK_UP = ["oscu_direct", "oscu_gateway"]
@@ -117,7 +116,7 @@ def test_while_kra_is_down_no_number_is_used(
     assert row.events.count() == 3
     assert not domain_events().exists()
     move_to(shop, there)
-    gate.local.forget()
+    calm()
     work_on(2)
     assert state_of(row) == "signed"
     assert_books_agree(shop)
@@ -224,7 +223,7 @@ def test_too_many_calls_wait(shop: Shop) -> None:
     drain()
     assert state_of(row) == "queued"
     assert row.number is None
-    gate.local.forget()
+    calm()
     work_on()
     assert state_of(row) == "signed"
 

@@ -8,10 +8,13 @@ import pytest
 from django.db import transaction
 
 from integrations.exceptions import InvalidInput
+from integrations.kra.outbox import verify_and_resend
 from integrations.kra.outbox.submit import submit
-from integrations.models import DomainEvent, KRAInvoice
+from integrations.models import DomainEvent, KRAInvoice, KRAWrite
+from integrations.work.clock import later
 from tests.conftest import domain_events
 from tests.kra.outbox.conftest import Shop, drain, state_of, work_on
+from tests.kra.outbox.test_faults import assert_books_agree
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -163,3 +166,58 @@ def test_work_is_done_when_all_is_signed(shop: Shop) -> None:
     shop.submit()
     work_on(1)
     assert not KRAInvoice.objects.filter(next_attempt_at__isnull=False).exists()
+
+
+def test_a_credit_note_of_a_later_invoice_stands_aside(shop: Shop) -> None:
+    """It was corrected, and names an invoice that is behind it in the line."""
+    first = shop.submit()
+    drain()
+    shop.sandbox.kra_fault("result_code", code="913", operation="save_sale", times=1)
+    credit = shop.submit(shop.credit(first, number="CN-1"))
+    drain()
+    assert state_of(credit) == "rejected"
+    other, last = shop.submit(), shop.submit()
+    assert shop.submit(shop.credit(other, number="CN-1")).pk == credit.pk
+    shop.sandbox.kra_fault("lose_answer", operation="save_sale", times=1)
+    work_on()
+    assert [state_of(row) for row in (other, credit, last)] == ["signed"] * 3
+    assert other.number < credit.number
+    assert credit.parked_at is None
+    assert_books_agree(shop)
+
+
+def test_a_credit_note_that_fell_with_its_original_goes_again(shop: Shop) -> None:
+    """The same again, once the original is corrected: of what that says now."""
+    shop.sandbox.kra_fault("result_code", code="913", operation="save_sale", times=1)
+    data = shop.invoice()
+    first = shop.submit(data)
+    note = shop.credit(first)
+    credit = shop.submit(note)
+    drain()
+    assert (state_of(first), state_of(credit)) == ("rejected", "rejected")
+    shop.submit({**data, "items": [shop.line(quantity="1")]})
+    # As it is, it is of what is not there any more.
+    assert verify_and_resend([credit]).refused
+    assert shop.submit(note).pk == credit.pk
+    work_on()
+    assert (state_of(first), state_of(credit)) == ("signed", "signed")
+    assert credit.total == first.total
+    assert credit.total == 1160
+    assert_books_agree(shop)
+
+
+@pytest.mark.parametrize(
+    ("kind", "attention", "waits"),
+    [("customer", "", False), ("insurance", "", False), ("item", "", True), ("item", "?", False)],
+)
+def test_what_a_sale_waits_for(shop: Shop, kind: str, attention: str, waits: bool) -> None:
+    """A report that KRA can't take for the moment, such as by a wrong path."""
+    shop.submit()
+    drain()
+    KRAWrite.objects.create(
+        branch=shop.unit, environment="sandbox", kind=kind, key="x", document={}, digest="x",
+        next_attempt_at=later(300), attention=attention,
+    )  # fmt: skip
+    row = shop.submit()
+    drain()
+    assert state_of(row) == ("queued" if waits else "signed")

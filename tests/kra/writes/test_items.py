@@ -7,6 +7,9 @@ from typing import Any
 import pytest
 from django.db import transaction
 
+from integrations import work
+from integrations.kra.outbox.states import QUEUE as INVOICES
+from integrations.kra.outbox.submit import submit
 from integrations.kra.service import KRAService
 from integrations.kra.writes import resend
 from integrations.models import KRAItem, KRASettings, KRAWrite, WriteState
@@ -125,6 +128,47 @@ def test_the_running_number_that_kra_expects_is_taken(
     assert item.is_registered
     assert [state for _, state, _ in states()] == ["done", "done", "done"]
     assert item.stock == 4
+
+
+@pytest.mark.parametrize("kra", ["oscu_gateway"], indirect=True)
+def test_an_invoice_that_waits_follows_the_new_code(
+    service: KRAService, sandbox: SandboxDriver
+) -> None:
+    sandbox.kra("catalogue", items=[{"itemCd": "KE2CTNO0000007"}])
+    told(service.save_item(SOAP))
+    told(service.stock_in([{"item": "SOAP", "quantity": 4}]))
+    line = {
+        "description": "Soap",
+        "item_code": "KE2CTNO0000007",
+        "quantity": "1",
+        "unit_price": "116.00",
+    }
+    data = {"invoice_number": "INV-1", "issue_date": "2026-11-23", "items": [line]}
+    data["prices_include_tax"] = True
+    row = submit(data)
+    credit = submit(
+        {
+            "invoice_number": "CN-1", "issue_date": "2026-11-23", "reason": "06",
+            "original_invoice_number": "INV-1",
+            "items": [{"item_code": "KE2CTNO0000007", "quantity": "0.5"}],
+        }
+    )  # fmt: skip
+    send_all()
+    work.drain(INVOICES, 20)
+    for each in (row, credit):
+        each.refresh_from_db()
+        assert each.state == "signed", each.message
+        assert each.body["itemList"][0]["itemCd"] == "KE2CTNO0000008"
+    assert submit(data).pk == row.pk
+    # By its new code or its former one.
+    for number, code in (("CN-2", "KE2CTNO0000008"), ("CN-3", "KE2CTNO0000007")):
+        items = [{"item_code": code, "quantity": "0.25"}]
+        submit(
+            {
+                "invoice_number": number, "issue_date": "2026-11-23", "reason": "06",
+                "original_invoice_number": "INV-1", "items": items,
+            }
+        )  # fmt: skip
 
 
 def test_a_rejected_item_says_why_and_goes_again(
