@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, TypeVar
 
+from django.core.exceptions import ObjectDoesNotExist
 from django.db import connections, models
 
 from integrations.models import KRABranch, KRAInvoice, KRAWrite, WriteKind
@@ -84,8 +85,8 @@ def unpark(branch_id: int) -> int:
 
 
 def _one(model: type[_Row], sql: str, key: Any) -> _Row:
-    """The row; raises the model's DoesNotExist."""
+    """The row; raises ObjectDoesNotExist."""
     found: _Row | None = next(iter(model._base_manager.raw(sql, [key])), None)
     if found is None:
-        raise model.DoesNotExist(f"{model._meta.label} {key} is gone.")
+        raise ObjectDoesNotExist(f"{model._meta.label} {key} is gone.")
     return found
