@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import io
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,7 +19,7 @@ import requests
 
 from benchmarks.callbacks import GUNICORN
 from benchmarks.figures import Figure, at_most, beside, exactly, shown
-from benchmarks.stage import ROOT, child, has_redis, read_line, run_alone, save_mpesa
+from benchmarks.stage import child, has_redis, read_line, run_alone, save_mpesa, workers
 from benchmarks.values import FIELDS
 from benchmarks.web import HOST, gunicorn
 
@@ -122,49 +120,26 @@ def _settle(driver: Any) -> tuple[float, float, Any]:
              for number in range(ROWS)]  # fmt: skip
     file = io.BytesIO("\n".join(["phone,amount,reference", *lines]).encode())
     place = urlsplit(driver.daraja_url).netloc
-    with override_settings(OUTBOUND_ALLOWED_HOSTS=[place]), _workers() as workers:
+    with override_settings(OUTBOUND_ALLOWED_HOSTS=[place]), workers(WORKERS) as pids:
         started = time.perf_counter()
         success, message, data = MpesaPaymentService.pay_out_file(file)
         if not success or data is None:
             raise RuntimeError(f"The file was refused: {message}")
         batch = PayoutBatch.objects.get(public_id=data["batch_id"])
-        return (*_follow(batch, workers, started), batch)
+        return (*_follow(batch, pids, started), batch)
 
 
-def _follow(batch: Any, workers: list[int], started: float) -> tuple[float, float]:
+def _follow(batch: Any, pids: list[int], started: float) -> tuple[float, float]:
     """(seconds, megabytes that the largest worker grew by) until every row is paid."""
     early = 0.0
     while True:
         done = batch.rows.filter(state="succeeded").count()
-        early = early or (_megabytes(workers) if done >= ROWS // 10 else 0.0)
+        early = early or (_megabytes(pids) if done >= ROWS // 10 else 0.0)
         if done == ROWS:
-            return time.perf_counter() - started, _megabytes(workers) - early
+            return time.perf_counter() - started, _megabytes(pids) - early
         if time.perf_counter() - started > PATIENCE:
             raise RuntimeError(f"{done} of {ROWS} rows were settled in {PATIENCE:.0f} s.")
         time.sleep(0.05)
-
-
-@contextmanager
-def _workers() -> Iterator[list[int]]:
-    """The process ids of workers that have started; their log lines go to the run's folder."""
-    command = (sys.executable, "manage.py", "worker", "--skip-checks")
-    with (Path(os.environ["BENCH_FOLDER"]) / "workers.log").open("ab") as log:
-        running = [
-            subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=log)
-            for _ in range(WORKERS)
-        ]
-        try:
-            for process in running:
-                if process.stdout is None or not process.stdout.readline():
-                    raise RuntimeError("A worker did not start.")
-            yield [process.pid for process in running]
-        finally:
-            for process in running:
-                process.terminate()
-            for process in running:
-                process.wait(30)
-                if process.stdout is not None:
-                    process.stdout.close()
 
 
 def _megabytes(pids: list[int]) -> float:

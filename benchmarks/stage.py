@@ -112,6 +112,29 @@ def read_line(process: subprocess.Popen[str]) -> str:
     return line.strip()
 
 
+@contextmanager
+def workers(count: int, *arguments: str) -> Iterator[list[int]]:
+    """The process ids of workers that have started; their log lines go to the run's folder."""
+    command = (sys.executable, "manage.py", "worker", "--skip-checks", *arguments)
+    with (Path(os.environ["BENCH_FOLDER"]) / "workers.log").open("ab") as log:
+        running = [
+            subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=log)
+            for _ in range(count)
+        ]
+        try:
+            for process in running:
+                if process.stdout is None or not process.stdout.readline():
+                    raise RuntimeError("A worker did not start.")
+            yield [process.pid for process in running]
+        finally:
+            for process in running:
+                process.terminate()
+            for process in running:
+                process.wait(30)
+                if process.stdout is not None:
+                    process.stdout.close()
+
+
 def run_alone(measure: Callable[[], list[Figure]]) -> None:
     """Run one script on a stage of its own and print its table."""
     with stage():
