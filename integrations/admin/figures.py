@@ -22,6 +22,7 @@ from integrations.admin.badges import Badge, environment_badge
 from integrations.admin.kra_invoices import KRAInvoiceAdmin
 from integrations.admin.payments import PaymentAdmin
 from integrations.admin.retry import RetryDeadAdmin
+from integrations.admin.secret_form import spelled
 from integrations.admin.theme import list_url, model_page
 from integrations.admin.webhook_events import WebhookEventAdmin
 from integrations.models import CallbackStatus, Direction, PaymentState, ProviderCall
@@ -249,8 +250,8 @@ def _queue_line(name: str, rows: Rows, now: datetime) -> QueueLine:
     dead = rows.counted("dead", work_state__exact=work.WorkState.DEAD.value)
     figure = Figure(bounded(told["count"]), rows.link(next_attempt_at__lte=now.isoformat()), "due")
     age = _age(told["oldest"], now) if told["oldest"] else ""
-    return QueueLine(name.replace("-", " ").replace("_", " ").capitalize(), figure, age, dead,
-                     _tone(dead, "bad"))  # fmt: skip
+    title = spelled(name.replace("-", " ").replace("_", " ").capitalize())
+    return QueueLine(title, figure, age, dead, _tone(dead, "bad"))
 
 
 def _age(since: datetime, now: datetime) -> str:

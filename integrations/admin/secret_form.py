@@ -26,7 +26,7 @@ KEY_MISMATCH = "Set, but the encryption key does not match: it can't be read."
 
 
 # Of names such as "b2c version", which Django takes for words.
-_ACRONYM = re.compile(r"\b(?:url|b2c|c2b)\b", re.IGNORECASE)
+_ACRONYM = re.compile(r"\b(?:url|b2c|c2b|kra)\b", re.IGNORECASE)
 
 
 def spelled(label: str) -> str:

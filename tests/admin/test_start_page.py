@@ -136,6 +136,9 @@ def test_the_figures_are_true(rows: None, admin_client: Client) -> None:
             "10 calls", "6 failures", "2 stopped here, not sent",
         ],
         "Waiting for your approval": ["0 requests"],
+        "Tax (KRA)": [
+            "0 invoices waiting", "0 branches held", "0 in doubt", "0 rejected", "0 need a person",
+        ],
         "Webhooks": ["0 waiting", "0 endpoints failing", "0 dead letters"],
         "Dead letters": ["2 Events", "2 Payments"],
     }  # fmt: skip
@@ -147,6 +150,7 @@ def test_the_figures_are_true(rows: None, admin_client: Client) -> None:
         "Payments": ("2", "5\xa0minutes", "2"), "Queries": ("0", "", "0"),
         "Pulls": ("0", "", "0"), "Statements": ("0", "", "0"),
         "Payout batches": ("0", "", "0"), "Webhooks": ("0", "", "0"),
+        "KRA invoices": ("0", "", "0"),
     }  # fmt: skip
 
 
@@ -240,7 +244,7 @@ def test_health_tells_the_last_test_the_worst_first_and_asks_nobody(
     )  # fmt: skip
     bad.note_test(ok=False, message="M-Pesa refused <the> key.", milliseconds=5)
     page = start(admin_client)
-    (health,) = page.context["health"]
+    health, _tax = page.context["health"]
     assert [(line.owner, line.status.word) for line in health.lines] == [
         ("b1", "Failing"), ("Installation", "Connected"),
     ]  # fmt: skip
@@ -258,14 +262,14 @@ def test_many_rows_cost_no_more_queries(
     rows: None, quiet_templates: None, admin_client: Client, django_assert_max_num_queries: Any
 ) -> None:
     MpesaSettings.objects.create(business="s")
-    with django_assert_max_num_queries(36) as few:
+    with django_assert_max_num_queries(46) as few:
         start(admin_client)
     for number in range(60):
         pay(S.UNKNOWN, business=f"b{number}", attention="Look.", work_state=WorkState.DEAD)
         MpesaSettings.objects.create(business=f"s{number}")
     with django_assert_max_num_queries(len(few)):
         page = start(admin_client)
-    (health,) = page.context["health"]
+    health, _tax = page.context["health"]
     assert (health.every.text, len(health.lines)) == ("50+", 5)
 
 
