@@ -153,7 +153,7 @@ def _must_wait(invoice: KRAInvoice) -> Outcome | None:
     """Whether something else of the branch goes first, or the document can't go at all."""
     original = invoice.original
     if original is not None and original.state == InvoiceState.REJECTED:
-        outcomes.reject(invoice, book.ORIGINAL_REJECTED, code=book.ORIGINAL_FELL)
+        outcomes.reject(invoice, book.ORIGINAL_REJECTED, code="original_rejected")
         return Kept()
     if original is not None and original.state not in AT_KRA:
         if book.stand_aside(invoice, original, claim=invoice.claim_token):
