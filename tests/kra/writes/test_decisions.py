@@ -97,7 +97,8 @@ def test_what_kra_refuses_is_open_again(
     assert {state for _, state, _ in states()} == {"rejected"}
     told(service.accept_purchase(purchase, items={"1": SUGAR}, receive=True))
     send_all()
-    assert [state for _, state, _ in states()][3:] == ["done"] * 3
+    # Sent again in its place, or as a new report where its moment is another by now.
+    assert [state for _, state, _ in states()][-3:] == ["done"] * 3
     assert KRABranch.objects.get().last_purchase_number == 1
 
 
