@@ -12,7 +12,7 @@ from django.db import connections
 from integrations.exceptions import InvalidInput
 from integrations.kra.outbox import holds
 from integrations.kra.outbox.submit import submit
-from integrations.models import KRABranch, KRAInvoice
+from integrations.models import KRABranch, KRAInvoice, KRAInvoiceEvent
 from tests.chaos.conftest import Install
 from tests.chaos.disasters import IS_FULL, new_seed, sized
 from tests.chaos.kra_faults import plan_one, refuse_one
@@ -125,18 +125,31 @@ def test_no_gap_no_double_and_both_books_are_equal(install: Install) -> None:
 def test_a_worker_killed_while_it_sends(install: Install, branch: str, moment: str) -> None:
     """Before KRA has taken it (it does so later), and after it has, before it answered."""
     installation = _open(install, branch)
-    installation.sandbox.kra_fault(moment, operation="save_sale", seconds=1.5)
-    names = _hand_in(branch, 3)
-    requests_seen = installation.sandbox.kra_counters
-    wait_until(lambda: requests_seen().get("save_sale"), 20)
-    if moment == "slow":
-        wait_until(lambda: installation.sandbox.kra_unit(branch=branch)["sales"], 20)
-    connections.close_all()
-    assert KRAInvoice.objects.get(number=1).state == "sending"
-    installation.restart("worker")
-    assert judge_kra(installation, names) == []
+    names: list[str] = []
+    # Where the machine is busy the kill may come after the answer: then it is done once more.
+    while not KRAInvoiceEvent.objects.filter(kind="sender_lost").exists():
+        assert len(names) < 15, "no worker was killed while it sent"
+        names += _kill_while_it_sends(installation, branch, moment, first=len(names) + 1)
+        assert judge_kra(installation, names) == []
     book = installation.sandbox.kra_unit(branch=branch)["sales"]
     assert [sale["trader_number"] for sale in book] == names
+
+
+def _kill_while_it_sends(
+    installation: KraInstallation, branch: str, moment: str, *, first: int
+) -> list[str]:
+    """Three invoices, the worker killed at the first of them; their numbers."""
+    sandbox = installation.sandbox
+    seen = sandbox.kra_counters().get("save_sale", 0)
+    taken = len(sandbox.kra_unit(branch=branch)["sales"])
+    sandbox.kra_fault(moment, operation="save_sale", seconds=1.5)
+    names = _hand_in(branch, 3, first=first)
+    wait_until(lambda: sandbox.kra_counters().get("save_sale", 0) > seen, 20)
+    if moment == "slow":
+        wait_until(lambda: len(sandbox.kra_unit(branch=branch)["sales"]) > taken, 20)
+    connections.close_all()
+    installation.restart("worker")
+    return names
 
 
 def test_two_workers_on_one_branch(install: Install) -> None:
