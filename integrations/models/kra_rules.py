@@ -22,7 +22,7 @@ OPERATIONS = frozenset(
         "excise_licence", "excise_licence_number", "customs_declaration", "pin_registration",
     }
 )  # fmt: skip
-PIN = re.compile(r"[A-Z]\d{9}[A-Z]")
+PIN = re.compile(r"[A-Z][0-9]{9}[A-Z]")
 PRODUCTS = (
     "pin_by_pin", "pin_by_id", "tcc_check", "tcc_application", "nil_return", "withholding",
     "obligations", "invoice_checker",
@@ -35,7 +35,7 @@ PATH_FIELDS = {
     "certificate_path": "tcc_application",
     "compliance_path": "pin_by_pin",
 }
-_RATE = re.compile(r"([A-E])=(\d{1,3}(?:\.\d{1,2})?)")
+_RATE = re.compile(r"([A-E])=([0-9]{1,3}(?:\.[0-9]{1,2})?)")
 _OBLIGATION = re.compile(r"(\w{1,10})=\s*(.+?)\s*(?=\s\w{1,10}=|$)")
 _PATH = re.compile(r"/[!-~]*[!-.0-~]")
 _PATH_WORDS = "A path begins with a slash, has no spaces, and no slash at its end."
@@ -84,7 +84,7 @@ def _identity(row: Any) -> _Faults:
     for name in ("kra_pin", "retail_customer_pin"):
         if getattr(row, name) and not PIN.fullmatch(getattr(row, name)):
             yield name, "A KRA PIN is a letter, 9 digits and a letter, such as A123456789B."
-    if row.branch_code and not re.fullmatch(r"\d{2}", row.branch_code):
+    if row.branch_code and not re.fullmatch(r"[0-9]{2}", row.branch_code):
         yield "branch_code", "A branch has two digits, such as 00."
     # Section 4: CHAR up to 100.
     if len(row.device_serial) > 100 or re.search(r"\s", row.device_serial):
@@ -118,9 +118,9 @@ def _lists(row: Any) -> _Faults:
         yield "tax_rates", "Write each tax type from A to E once with its rate: “B=16 E=8”."
     elif any(rate > 100 for rate in read_rates(row.tax_rates).values()):
         yield "tax_rates", "A rate is at most 100 percent."
-    yield from _code_list(row, "credit_reasons", r"\d{2}", "two digits each, such as “01 06”")
+    yield from _code_list(row, "credit_reasons", r"[0-9]{2}", "two digits each, such as “01 06”")
     for name in ("duplicate_codes", "vscu_duplicate_codes"):
-        yield from _code_list(row, name, r"\d{3}", "three digits each, such as “994 921”")
+        yield from _code_list(row, name, r"[0-9]{3}", "three digits each, such as “994 921”")
     told = " ".join(row.obligation_codes.split())
     if told:
         codes = [code for code, _ in _OBLIGATION.findall(told)]

@@ -38,6 +38,16 @@ def test_a_pin_that_kra_does_not_know_is_an_answer(service: KRAService) -> None:
     assert "no taxpayer" in data["message"]
 
 
+@pytest.mark.parametrize("digits", ["\u0661\u0662\u0663\u0664\u0665\u0666\u0667\u0668\u0669"])
+def test_digits_of_other_scripts_make_no_pin(
+    service: KRAService, portal: Portal, digits: str
+) -> None:
+    """Else nobody would own it, and a return could be filed for another business."""
+    success, message = service.check_compliance(f"A{digits}B")
+    assert not success
+    assert "letter, 9 digits" in message
+
+
 def test_what_is_no_pin_is_not_asked(service: KRAService, portal: Portal) -> None:
     success, message = service.check_pin_online("12345")
     assert (success, message.code, message.field) == (False, "invalid_input", "kra_pin")

@@ -32,7 +32,7 @@ def check_pin(text: object, field: str = "kra_pin") -> PIN:
     Another first letter is taken with a warning. Raises InvalidInput naming the field.
     """
     pin = text.strip().upper() if isinstance(text, str) else ""
-    if not SHAPE.fullmatch(pin) or not pin.isascii():
+    if not SHAPE.fullmatch(pin):
         raise InvalidInput(
             field,
             "is no KRA PIN: a letter, 9 digits and a letter, such as A123456789B.",
