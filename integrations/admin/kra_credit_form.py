@@ -6,11 +6,11 @@ from decimal import Decimal
 from typing import Any
 
 from django import forms
-from django.utils import timezone
 
 from integrations.admin.money_form import Choice, TextBox
 from integrations.exceptions import IntegrationError, InvalidInput
 from integrations.kra.documents.credited import left_of
+from integrations.kra.documents.dates import date_today
 from integrations.kra.receipts.build import REASONS
 from integrations.kra.receipts.settings import receipt_settings
 from integrations.kra.receipts.words import money, quantity
@@ -68,7 +68,7 @@ class CreditForm(forms.Form):
         taken = {at: values.get(f"line_{at}") or Decimal(0) for at in self.left}
         data: dict[str, Any] = {
             "invoice_number": values["trader_number"].strip(),
-            "issue_date": timezone.now(),
+            "issue_date": date_today(),
             "original_invoice_number": self.invoice.trader_number,
             "reason": values["reason"],
         }

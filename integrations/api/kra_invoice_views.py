@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 from django.http import HttpResponse
-from django.utils import timezone
 from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
@@ -36,11 +35,12 @@ from integrations.api.serializers import ErrorSerializer
 from integrations.api.throttles import TaxThrottle
 from integrations.exceptions import InvalidInput
 from integrations.kra import receipts
+from integrations.kra.documents.dates import date_today
 from integrations.kra.outbox.states import WAITING
 from integrations.kra.outbox.submit import submit
 from integrations.kra.outbox.waiting import wait_for_signature
 from integrations.models import InvoiceState, KRAInvoice
-from integrations.providers.kra.client.wire import NAIROBI, read_text
+from integrations.providers.kra.client.wire import read_text
 
 LONGEST_WAIT = 30
 _NOT_FOUND = {404: ErrorSerializer}
@@ -182,7 +182,8 @@ class InvoiceCreditView(KRAView):
         seconds = wait_of(request)
         given = bodies.names_only(bodies.CreditSerializer(), request.data)
         original = self.find_invoice(invoice_id)
-        given.setdefault("issue_date", timezone.now().astimezone(NAIROBI).isoformat())
+        # The day alone: the same body again, without a key, is the same credit note.
+        given.setdefault("issue_date", date_today())
         given["original_invoice_number"] = original.trader_number
         given.setdefault("customer", {"name": original.customer_name,
                                       "kra_pin": original.customer_pin})  # fmt: skip

@@ -9,11 +9,10 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from django.utils import timezone
-
 from integrations.exceptions import IntegrationError, InvalidInput, help_url
 from integrations.kra.answers import Answer, KRAMessage, answer, message_of
 from integrations.kra.base_service import ServiceBase
+from integrations.kra.documents.dates import date_today
 from integrations.kra.outbox import (
     TypedSignature,
     books,
@@ -27,7 +26,6 @@ from integrations.models import InvoiceState, KRAInvoice
 from integrations.payments.answers import in_transaction
 from integrations.providers.kra.client import EtimsClient, FoundInvoice
 from integrations.providers.kra.payloads.invoice import Invoice, Line
-from integrations.providers.kra.payloads.times import NAIROBI
 
 REFUND = "06"
 
@@ -215,11 +213,6 @@ def _answer(act: Any) -> Answer:
     )  # fmt: skip
     text = invoice.message or "KRA rejected it."
     return False, KRAMessage(text, code=code, field=field, help=help_url(code), data=told)
-
-
-def date_today() -> str:
-    """Today in Nairobi, as text."""
-    return timezone.now().astimezone(NAIROBI).date().isoformat()
 
 
 def _seconds(usual: object, wanted: float | None) -> float:

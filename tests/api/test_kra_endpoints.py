@@ -249,6 +249,8 @@ def test_an_invoice_is_credited_in_part_and_no_further(client: APIClient, shop: 
     assert note["original"] == str(invoice.public_id)
     rest = client.post(one(invoice, "credit/"), {"invoice_number": "CN-2", "reason": "06"})
     assert rest.json()["invoice"]["total"] == "1160.00"
+    again = client.post(one(invoice, "credit/"), {"invoice_number": "CN-2", "reason": "06"})
+    assert (again.status_code, again.json()["invoice"]) == (200, rest.json()["invoice"])
     over = client.post(one(invoice, "credit/"), {"invoice_number": "CN-3", "reason": "06"})
     assert over.status_code == 400
     assert KRAInvoice.objects.count() == 3

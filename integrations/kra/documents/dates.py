@@ -48,6 +48,11 @@ def _parsed(text: str) -> date | datetime | None:
         return None
 
 
+def date_today() -> str:
+    """Today in Nairobi, as text."""
+    return day_of(timezone.now()).isoformat()
+
+
 def day_of(moment: date | datetime) -> date:
     """The day in Nairobi."""
     return moment.astimezone(NAIROBI).date() if isinstance(moment, datetime) else moment
