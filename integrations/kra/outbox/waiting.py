@@ -38,7 +38,10 @@ def wait_for_signature(invoice: KRAInvoice, seconds: float) -> KRAInvoice:
     )  # fmt: skip
     helper.start()
     while True:
-        helper.join(LOOK_EVERY)
+        if helper.is_alive():
+            helper.join(LOOK_EVERY)
+        else:  # A worker has the branch in hand, or nothing is due yet.
+            time.sleep(LOOK_EVERY)
         invoice.refresh_from_db()
         if invoice.state in _SETTLED or time.monotonic() >= end:
             return invoice
