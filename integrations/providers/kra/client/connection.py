@@ -17,6 +17,7 @@ from integrations.providers.kra.client.envelopes import (
     is_throttled,
     open_envelope,
     rejects_token,
+    tells_of_token,
 )
 from integrations.providers.kra.client.errors import EtimsRefused
 from integrations.providers.kra.client.tokens import credential_of, fetch_token, token_url
@@ -193,9 +194,8 @@ class Connection:
 
     def _is_token_refusal(self, opened: Envelope) -> bool:
         """A token refused for the second time, whatever the status: nothing was done."""
-        text = opened.text.lower()
         is_fault = "fault" in opened.body or "header" in opened.body
-        return self.is_bearer_needed and is_fault and "token" in text
+        return self.is_bearer_needed and is_fault and tells_of_token(opened.text)
 
     def _classify_read(self, response: Response) -> tuple[str, str, str]:
         return self._classify(response, unknown="failed")

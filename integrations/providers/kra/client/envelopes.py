@@ -79,8 +79,13 @@ def rejects_token(response: Response) -> bool:
         return False
     if _status_of(_parts(body)[0]) == 401:
         return True
-    text = _gateway_text(body).lower()
-    return "token" in text and any(word in text for word in _TOKEN_WORDS)
+    return tells_of_token(_gateway_text(body))
+
+
+def tells_of_token(text: str) -> bool:
+    """Whether a gateway's words refuse the access token; a parser's "unexpected token" does not."""
+    said = text.lower()
+    return "token" in said and any(word in said for word in _TOKEN_WORDS)
 
 
 def is_throttled(response: Response) -> bool:

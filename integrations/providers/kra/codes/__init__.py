@@ -80,6 +80,8 @@ def _with_words(row: Meaning, text: str) -> Meaning:
 
 def _undocumented(code: str, text: str) -> Meaning:
     told = " ".join(text.split()).strip().rstrip(".")[:120]
+    if code == "429":
+        return replace(RESULTS["990"], code=code)
     if code in _SET_UP:
         return replace(RESULTS["912" if code in ("404", "405") else "901"], code=code)
     if not code:
