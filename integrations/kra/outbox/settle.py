@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 from integrations.exceptions import InvalidInput
 from integrations.kra.documents.credited import left_of, take
 from integrations.kra.outbox import book, outcomes
-from integrations.kra.outbox.states import AT_KRA, AT_REST, QUEUE
+from integrations.kra.outbox.states import AT_KRA, AT_REST, OPEN_NUMBER, QUEUE
 from integrations.models import AuditEntry, InvoiceState, KRABranch, KRAInvoice
 from integrations.models.audit import acting_as
 from integrations.work import WorkState, ring
@@ -99,10 +99,14 @@ def _sign(invoice: KRAInvoice, signed: TypedSignature, text: str) -> None:
 
 
 def _take_back(invoice: KRAInvoice, text: str) -> None:
-    later_ones = KRAInvoice.objects.filter(
-        branch_id=invoice.branch_id, number__gt=invoice.number, state__in=AT_KRA
-    )
-    if later_ones.exists():
+    later_ones = KRAInvoice.objects.filter(branch_id=invoice.branch_id, number__gt=invoice.number)
+    if later_ones.filter(state__in=OPEN_NUMBER).exists():
+        # Were it signed, KRA would have had this one too, which by then waits under another number.
+        raise InvalidInput(
+            "invoice", "a later number is under way: settle this one when that is known.",
+            code="number_open",
+        )  # fmt: skip
+    if later_ones.filter(state__in=AT_KRA).exists():
         raise InvalidInput(
             "invoice", "KRA has taken later numbers, so it has this one: enter its signature.",
             code="number_passed",
