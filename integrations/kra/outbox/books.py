@@ -5,20 +5,21 @@ Only where the transport can look a number up. Nothing is changed: differences a
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 
 from django.db.models import Max, Min
 
 from integrations.config import Snapshot
-from integrations.exceptions import InvalidInput
+from integrations.exceptions import InvalidInput, TransportError
 from integrations.kra.outbox.compare_found import differences, total_of
 from integrations.kra.outbox.states import AT_KRA
 from integrations.kra.outbox.unit import config_of
 from integrations.models import KRABranch, KRAInvoice
 from integrations.providers.kra.client import EtimsClient, FoundInvoice
 
-# Numbers looked up in one call.
-MOST = 200
+# Numbers looked up in one call, and its seconds: a person waits.
+MOST, BUDGET_SECONDS = 200, 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +50,9 @@ def compare_books(
     """Compare up to `most` numbers from `first` to `last`; by default all that we know, and the
     one after, which KRA must not have.
 
-    Go on with `first=comparison.next_number`. Raises InvalidInput, Unsupported where the transport
-    can't look numbers up, and what the call raises: what was compared before is then lost, so
-    keep `most` moderate.
+    Go on with `first=comparison.next_number`: after `most`, after a minute, or where KRA stopped
+    answering on the way. Raises InvalidInput, Unsupported where the transport can't look numbers
+    up, and what the first look-up raises.
     """
     config = config_of(branch.business, branch, is_sending=False)
     lowest, highest = _range(branch)
@@ -66,9 +67,17 @@ def compare_books(
             branch=branch, number__gte=start, number__lte=stop, state__in=AT_KRA
         )
     }
-    client = EtimsClient(config)
+    client, over = EtimsClient(config), time.monotonic() + BUDGET_SECONDS
     for number in range(start, stop + 1):
-        _compare(found, number, ours.get(number), client.find_invoice(number), config)
+        try:
+            there = client.find_invoice(number, deadline=over)
+        except TransportError:
+            if number == start:
+                raise
+            # KRA is away, or the time is over: what was compared so far is told.
+            found.next_number = number
+            return found
+        _compare(found, number, ours.get(number), there, config)
     found.next_number = stop + 1 if stop < end else None
     return found
 
