@@ -8,6 +8,7 @@ only after it was cleared.
 from __future__ import annotations
 
 import logging
+import time
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -27,6 +28,8 @@ from integrations.work.clock import database_now
 
 logger = logging.getLogger(__name__)
 HOUR = 3600.0
+# For one question whether KRA can be reached, and for all of them of the periodic job.
+PROBE_SECONDS, BUDGET_SECONDS = 30.0, 120.0
 # A VSCU is asked for a sign of KRA when its last one is older than this.
 PROBE_AFTER = timedelta(hours=1)
 
@@ -57,11 +60,15 @@ def watch_branches() -> int:
     vscu = KRASettings.objects.filter(
         transport=Transport.VSCU, kra_pin=OuterRef("tin"), branch_code=OuterRef("bhf_id")
     )
+    end = time.monotonic() + BUDGET_SECONDS
     rows = KRABranch.objects.filter(
         Exists(waiting) | Exists(vscu) | Q(alarmed_at__isnull=False) | ~Q(held_reason="")
     )
     stalled = 0
-    for unit in rows.order_by("pk"):
+    # In no order: where the time is over before the end, others have it next time.
+    for unit in rows.order_by("?"):
+        if time.monotonic() >= end:
+            break
         try:
             stalled += _watch(unit)
         except IntegrationError as error:
@@ -89,7 +96,7 @@ def _look_for_kra(unit: KRABranch, config: Snapshot) -> None:
     if unit.last_contact_at is not None and now - unit.last_contact_at < PROBE_AFTER:
         return
     try:
-        EtimsClient(config).check()
+        EtimsClient(config).check(deadline=time.monotonic() + PROBE_SECONDS)
     except IntegrationError:
         return
     KRABranch.objects.filter(pk=unit.pk).update(last_contact_at=Now())

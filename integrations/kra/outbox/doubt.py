@@ -12,7 +12,10 @@ from django.db.models.functions import Now
 from integrations.config import Snapshot
 from integrations.exceptions import (
     ConfigurationError,
+    ConfigurationUnavailable,
     IntegrationError,
+    OutcomeUnknown,
+    TransportError,
     Unsupported,
 )
 from integrations.kra.outbox import book, holds, numbering, outcomes
@@ -26,6 +29,8 @@ from integrations.work import Again, Done, Kept, Outcome
 SENDER_LOST = "The process that was sending stopped; whether KRA has it is being found out."
 # Looks for a signature before the document leaves the line and a person is told.
 SIGNATURE_LOOKS = 6
+# Refused questions before a person is told.
+REFUSALS = 5
 NO_SETTINGS_PAUSE = 60.0
 LOST = "KRA said that it has this document, and does not find it when it is asked for number {}."
 
@@ -53,7 +58,7 @@ def resolve(invoice: KRAInvoice) -> Outcome:
     except Unsupported:
         return _send_again(invoice)
     except EtimsRefused as error:
-        return _not_told(invoice, error)
+        return _not_told(invoice, config, error)
     except IntegrationError as error:
         return Again(error=error.message)
     if found is None:
@@ -62,10 +67,13 @@ def resolve(invoice: KRAInvoice) -> Outcome:
     return Kept()
 
 
-def _not_told(invoice: KRAInvoice, error: EtimsRefused) -> Outcome:
-    if error.meaning.kind is Kind.DEVICE:
+def _not_told(invoice: KRAInvoice, config: Snapshot, error: EtimsRefused) -> Outcome:
+    """The question was refused: because of the device, or it alone (its path, its product)."""
+    if error.meaning.kind is Kind.DEVICE and not holds.works(config, invoice.claim_deadline):
         holds.hold(invoice.branch_id, error.message, code=holds.DEVICE)
         return Again(delay_seconds=holds.LOOK_EVERY, error=error.message, count_attempt=False)
+    if invoice.attempts >= REFUSALS:
+        book.flag(invoice, f"KRA can't be asked about it: {error.message}")
     return Again(error=error.message)
 
 
@@ -97,7 +105,9 @@ def fetch_signature(invoice: KRAInvoice) -> Outcome:
         book.flag(invoice, outcomes.TYPE_IT)
         return Done()
     except IntegrationError as error:
-        return _later(invoice, error.message, is_final=False)
+        is_away = isinstance(error, TransportError | ConfigurationUnavailable | OutcomeUnknown)
+        # Refused, or asked by settings that lead elsewhere by now: it may never be told.
+        return _later(invoice, error.message, is_final=not is_away)
     if found is None:
         return _later(invoice, LOST.format(invoice.number), is_final=True)
     if found.receipt is None:

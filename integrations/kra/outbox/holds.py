@@ -8,6 +8,8 @@ change of the settings has it ask at once. Where the two books differ only a per
 from __future__ import annotations
 
 import logging
+import math
+import time
 from functools import partial
 from typing import Any
 
@@ -18,6 +20,7 @@ from django.db.models.functions import Now
 from integrations.config import Snapshot
 from integrations.exceptions import IntegrationError, InvalidInput
 from integrations.kra.outbox import alarms
+from integrations.kra.outbox.alarms import BUDGET_SECONDS, PROBE_SECONDS
 from integrations.kra.outbox.states import AT_KRA, OPEN_NUMBER, QUEUE
 from integrations.kra.outbox.unit import config_of
 from integrations.logs import log_event
@@ -118,12 +121,19 @@ def try_release(unit: KRABranch, config: Snapshot) -> bool:
     """Ask a held branch's control unit whether it works again; let it go on where it does."""
     if unit.held_code not in _PROBED:
         return False
-    try:
-        EtimsClient(config).check()
-    except IntegrationError as error:
-        log_event(logger, logging.INFO, "kra_branch_still_held", branch=unit.pk, code=error.code)
+    if not works(config):
+        log_event(logger, logging.INFO, "kra_branch_still_held", branch=unit.pk)
         return False
     release(unit, text="The control unit answers again.")
+    return True
+
+
+def works(config: Snapshot, deadline: float = math.inf) -> bool:
+    """Whether KRA answers a harmless question about the control unit, by `deadline` or sooner."""
+    try:
+        EtimsClient(config).check(deadline=min(deadline, time.monotonic() + PROBE_SECONDS))
+    except IntegrationError:
+        return False
     return True
 
 
@@ -132,8 +142,11 @@ def look_at_held() -> int:
 
     Also for those where only reports wait, which do not ask themselves.
     """
-    released = 0
-    for unit in KRABranch.objects.filter(held_code__in=_PROBED).order_by("pk"):
+    released, end = 0, time.monotonic() + BUDGET_SECONDS
+    # In no order: where the time is over before the end, others have it next time.
+    for unit in KRABranch.objects.filter(held_code__in=_PROBED).order_by("?"):
+        if time.monotonic() >= end:
+            break
         try:
             config = config_of(unit.business, unit, is_sending=True)
         except IntegrationError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -181,7 +182,8 @@ def _still_away(invoice: KRAInvoice, config: Snapshot) -> str:
     if invoice.attempts <= 1:
         return ""
     try:
-        EtimsClient(config).check()
+        deadline = min(invoice.claim_deadline, time.monotonic() + holds.PROBE_SECONDS)
+        EtimsClient(config).check(deadline=deadline)
     except TransportError as error:
         return "" if error.sent and error.code not in _AWAY else error.message
     except IntegrationError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -60,15 +61,17 @@ class DeviceCalls(Connection):
             )
         return device
 
-    def check(self) -> str:
+    def check(self, *, deadline: float | None = None) -> str:
         """Ask for what changed in the code lists today: the cheapest call that shows the device.
 
-        Never initialises anything. Raises EtimsRefused, TransportError, ProviderError with a text
-        for the person who typed the settings, ConfigurationError for a device without its key.
+        Never initialises anything. `deadline` is an instant of `time.monotonic()`. Raises
+        EtimsRefused, TransportError, ProviderError with a text for the person who typed the
+        settings, ConfigurationError for a device without its key.
         """
         self._door.require_host(self.base_url)
         if self.is_bearer_needed:
-            self._door.renew_token(self._fetch_token)
+            limit = 15.0 if deadline is None else max(0.0, deadline - time.monotonic())
+            self._door.renew_token(self._fetch_token, limit=min(15.0, limit))
         if self.transport != VSCU and not self.config.text("communication_key"):
             raise ConfigurationError(
                 "The device has no communication key yet: initialise it, or paste the key that "
@@ -76,7 +79,7 @@ class DeviceCalls(Connection):
                 code="device_not_ready",
             )
         since = moment_text(timezone.now() - timedelta(days=1))
-        self.call("code_list", {"lastReqDt": since})
+        self.call("code_list", {"lastReqDt": since}, deadline=deadline)
         return f"Connected to {self.base_url}: KRA knows {self.tin} branch {self.bhf_id}."
 
 
