@@ -18,6 +18,7 @@ from integrations.exceptions import (
     TransportError,
 )
 from integrations.kra.outbox import book, doubt, holds, outcomes, statements
+from integrations.kra.outbox.alarms import PROBE_SECONDS
 from integrations.kra.outbox.sending import send
 from integrations.kra.outbox.states import AT_KRA, OPEN_NUMBER
 from integrations.kra.outbox.unit import config_of
@@ -182,7 +183,7 @@ def _still_away(invoice: KRAInvoice, config: Snapshot) -> str:
     if invoice.attempts <= 1:
         return ""
     try:
-        deadline = min(invoice.claim_deadline, time.monotonic() + holds.PROBE_SECONDS)
+        deadline = min(invoice.claim_deadline, time.monotonic() + PROBE_SECONDS)
         EtimsClient(config).check(deadline=deadline)
     except TransportError as error:
         return "" if error.sent and error.code not in _AWAY else error.message
