@@ -375,8 +375,8 @@ def test_a_refused_token_is_renewed_once(
     assert sell(client).signature
     assert (len(office.asked), len(office.tokens_asked)) == (2, 2)
     office.answers_with(wire)
-    error = fails(lambda: sell(client), EtimsRefused)
-    assert error.meaning.kind is Kind.DEVICE
+    error = fails(lambda: sell(client), ProviderError)
+    assert (error.code, error.permanent) == ("bad_credentials", True)
     assert "twice" in error.message
     assert len(office.asked) == 4
 

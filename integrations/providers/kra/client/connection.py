@@ -19,10 +19,10 @@ from integrations.providers.kra.client.envelopes import (
     rejects_token,
     tells_of_token,
 )
-from integrations.providers.kra.client.errors import EtimsRefused
+from integrations.providers.kra.client.errors import EtimsRefused, keys_refused
 from integrations.providers.kra.client.tokens import credential_of, fetch_token, token_url
 from integrations.providers.kra.client.wire import wire_value
-from integrations.providers.kra.codes import Kind, Meaning, explain
+from integrations.providers.kra.codes import TOKEN_REFUSED, Kind, Meaning, explain
 
 # The whole list of item classes comes in one answer.
 LARGEST_ANSWER = 32 * 1024 * 1024
@@ -182,7 +182,9 @@ class Connection:
         return headers
 
     def _meaning(self, opened: Envelope) -> Meaning:
-        if opened.is_lost and not self._is_token_refusal(opened):
+        if self._is_token_refusal(opened):
+            return TOKEN_REFUSED
+        if opened.is_lost:
             return Meaning(
                 opened.code,
                 Kind.UNKNOWN,
@@ -193,9 +195,11 @@ class Connection:
         return explain(self.config, opened.code, opened.text)
 
     def _is_token_refusal(self, opened: Envelope) -> bool:
-        """A token refused for the second time, whatever the status: nothing was done."""
+        """A token refused for the second time: HTTP 401, or the gateway's words with another
+        status. Nothing was done."""
         is_fault = "fault" in opened.body or "header" in opened.body
-        return self.is_bearer_needed and is_fault and tells_of_token(opened.text)
+        is_refused = opened.code == "401" or (is_fault and tells_of_token(opened.text))
+        return self.is_bearer_needed and is_refused
 
     def _classify_read(self, response: Response) -> tuple[str, str, str]:
         return self._classify(response, unknown="failed")
@@ -237,6 +241,8 @@ def rate_of(config: Snapshot) -> tuple[float, float]:
 
 
 def _no_of_write(meaning: Meaning, opened: Envelope) -> Exception:
+    if meaning.kind is Kind.CREDENTIALS:
+        return keys_refused(meaning.sentence, request_id=opened.request_id)
     if meaning.kind in (Kind.UNKNOWN, Kind.EMPTY):
         return OutcomeUnknown(meaning.sentence, code=meaning.code or None)
     return EtimsRefused(meaning, text=opened.text, request_id=opened.request_id)
@@ -246,7 +252,7 @@ def _no_of_read(meaning: Meaning, opened: Envelope) -> Exception:
     if meaning.kind is Kind.UNKNOWN:
         code = meaning.code or "unusable_answer"
         return TransportError(f"{meaning.cause} Try again later.", sent=True, code=code)
-    return EtimsRefused(meaning, text=opened.text, request_id=opened.request_id)
+    return _no_of_write(meaning, opened)
 
 
 def _pause(attempt: int, deadline: float) -> bool:

@@ -13,6 +13,7 @@ from integrations.config import Snapshot
 from integrations.exceptions import ConfigurationError, ProviderError
 from integrations.outbound import Call, Client, Limits
 from integrations.providers.kra.client.envelopes import is_throttled
+from integrations.providers.kra.client.errors import keys_refused
 from integrations.providers.kra.client.wire import clean_keys, read_amount, read_text
 
 TOKEN_LIMITS = Limits(connect=5.0, read=20.0, total=25.0)
@@ -48,11 +49,9 @@ def fetch_token(
     )
     response = door.send(call, throttled=is_throttled)
     if response.status in (400, 401, 403):
-        raise ProviderError(
+        raise keys_refused(
             "KRA refused the client id and secret: check both, and that they belong to the "
-            f"{config.environment} environment.",
-            code="bad_credentials",
-            permanent=True,
+            f"{config.environment} environment."
         )
     if response.status == 404:
         raise ProviderError(

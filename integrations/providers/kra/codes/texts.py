@@ -15,6 +15,12 @@ from integrations.providers.kra.codes.words import Kind, Meaning
 _AGAIN = "Correct the document and submit it again."
 _SETTINGS = "Check PIN, branch and communication key in the KRA settings."
 
+TOKEN_REFUSED = Meaning(
+    "401",
+    Kind.CREDENTIALS,
+    "KRA's gateway refused the access token twice.",
+    "Check the client id and secret, and that they belong to the environment.",
+)
 _COMPARE = "Compare the branch's book with KRA's before anything else is sent."
 _NUMBERS = (
     (r"invalid\s+invcno\s+sequence", "The KRA number of this document is not the next one.",
@@ -33,11 +39,12 @@ THROTTLED = r"spike\s*arrest(?:\s*violation)?|quota(?:\s*violation|\s+(?:limit|e
 # Pattern, kind, cause, next step; the first that fits holds.
 _TEXTS: tuple[tuple[str, Kind, str, str], ...] = (
     ((r"access token|invalid token|token (?:is )?expired"
-     r"|unauthori[sz]ed (?:access|call|client|request)"), Kind.DEVICE,
-     "KRA's gateway refused the access token twice.",
-     "Check the client id and secret, and that they belong to the environment."),
-    ((r"no apiproduct match|api product mismatch|invalid api ?key|invalid_client"
-     r"|invalid client (?:id|identifier|credentials)"), Kind.DEVICE,
+     r"|unauthori[sz]ed (?:access|call|client|request)"), Kind.CREDENTIALS,
+     TOKEN_REFUSED.cause, TOKEN_REFUSED.next_step),
+    (r"invalid api ?key|invalid_client|invalid client (?:id|identifier|credentials)",
+     Kind.CREDENTIALS, "KRA's gateway does not know the app's client id or secret.",
+     TOKEN_REFUSED.next_step),
+    (r"no apiproduct match|api product mismatch", Kind.DEVICE,
      "KRA's gateway does not let this app use the product.",
      "Subscribe the app to it on the developer portal, or enter the product's own key and secret."),
     (r"overlapped data", Kind.DUPLICATE, "KRA has this already.",

@@ -20,6 +20,8 @@ class Kind(StrEnum):
     REFUSED = "refused"
     # Settings, device or credentials are at fault, not the document; nothing was stored.
     DEVICE = "device"
+    # The app's key and secret are at fault; nothing was stored, and asking again heals nothing.
+    CREDENTIALS = "credentials"
     # Asked too often; nothing was stored.
     BUSY = "busy"
     # Nothing can be said about what was done.
