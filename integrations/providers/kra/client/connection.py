@@ -35,14 +35,13 @@ class Reply:
     """What eTIMS answered to a call it carried out. `code` "001" is a list without rows.
 
     `result_at` is KRA's `resultDt` as it came, for the next request's `lastReqDt`. `data` has its
-    keys stripped; `raw` is the whole answer. Neither is in the repr.
+    keys stripped, and is not in the repr.
     """
 
     code: str
     text: str
     data: dict[str, Any] = field(repr=False)
     result_at: str
-    raw: dict[str, Any] = field(repr=False)
 
     @property
     def is_empty(self) -> bool:
@@ -101,9 +100,7 @@ class Connection:
             opened = open_envelope(self._send(call))
             meaning = self._meaning(opened)
             if meaning.kind is Kind.OK or (is_read and meaning.kind is Kind.EMPTY):
-                return Reply(
-                    meaning.code, opened.text, opened.data, opened.result_at, raw=opened.body
-                )
+                return Reply(meaning.code, opened.text, opened.data, opened.result_at)
             if not is_read:
                 raise _no_of_write(meaning, opened)
             if attempt >= READ_ATTEMPTS or not meaning.retry_read or not _pause(attempt, until):

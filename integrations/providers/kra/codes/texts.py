@@ -32,7 +32,6 @@ _NUMBERS = (
 )  # fmt: skip
 _EXPECTED = re.compile(r"expected[^:0-9]*:?[^0-9]*?(\d{1,18})", re.I)
 _ENDING = re.compile(r"ending\s+with\s*:?\s*\S*?(\d{1,18})\b", re.I)
-_FOUND = re.compile(r"found\s*:?\s*(\d{1,18})", re.I)
 
 # What the gateway's own limits say (its "SpikeArrestViolation" and "QuotaViolation" too).
 THROTTLED = r"spike\s*arrest(?:\s*violation)?|quota(?:\s*violation|\s+(?:limit|exceeded))"
@@ -133,7 +132,7 @@ def by_text(code: str, text: str) -> Meaning | None:
 
 
 def _sequence(code: str, cause: str, next_step: str, text: str) -> Meaning:
-    expected, found = _ENDING.search(text) or _EXPECTED.search(text), _FOUND.search(text)
+    expected = _ENDING.search(text) or _EXPECTED.search(text)
     number = int(expected[1]) if expected else None
     wanted = f" KRA expects {number}." if number is not None else ""
     return Meaning(
@@ -142,7 +141,6 @@ def _sequence(code: str, cause: str, next_step: str, text: str) -> Meaning:
         cause + wanted,
         next_step,
         expected=number,
-        found=int(found[1]) if found else None,
     )
 
 

@@ -32,9 +32,9 @@ class Kind(StrEnum):
 class Meaning:
     """A code or text of KRA in words.
 
-    `retry_read` tells whether a reading call may be made again. `expected` and `found` are the
-    running numbers that KRA told where `kind` is "sequence". `is_certain` is False where the same
-    answer also has another cause (899 of the VSCU).
+    `retry_read` tells whether a reading call may be made again. `expected` is the running number
+    that KRA waits for where `kind` is "sequence". `is_certain` is False where the same answer also
+    has another cause (899 of the VSCU).
     """
 
     code: str
@@ -43,7 +43,6 @@ class Meaning:
     next_step: str
     retry_read: bool = False
     expected: int | None = None
-    found: int | None = None
     is_certain: bool = True
 
     @property
