@@ -253,8 +253,8 @@ class KRABranchAdmin(ReadOnlyAdmin):
     @admin.display(description="signs offline for", empty_value="-")
     def offline_shown(self, branch: Any) -> str | SafeString | None:
         """Hours that a VSCU still signs without KRA (reference, section 9)."""
-        if branch.transport != Transport.VSCU or branch.last_contact_at is None:
+        if branch.transport != Transport.VSCU or branch.silent_since is None:
             return None
-        end = branch.last_contact_at + timedelta(hours=branch.offline_hours)
+        end = branch.silent_since + timedelta(hours=branch.offline_hours)
         left = (end - timezone.now()).total_seconds() / 3600
         return f"{left:.1f} hours" if left > 0 else Badge("Over", "bad").render()

@@ -69,7 +69,7 @@ def silence_words(row: KRASettings, branch: KRABranch | None) -> str:
 
     An OSCU needs KRA for each invoice: its silence shows in what waits.
     """
-    since = branch.last_contact_at if branch else None
+    since = branch.silent_since if branch else None
     if row.transport != Transport.VSCU or since is None:
         return ""
     hours = (timezone.now() - since) / timedelta(hours=1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.db import models
 from django.db.models.functions import Now
 
@@ -69,6 +71,15 @@ class KRABranch(Lane):
             *Lane.Meta.indexes,
             models.Index(fields=["business", "-id"], name="krabranch_business"),
         ]
+
+    @property
+    def silent_since(self) -> datetime | None:
+        """Since when KRA was not heard of: its last answer, else since the row was made.
+
+        None while there is no device that could be signing.
+        """
+        is_ready = self.device_state == DeviceState.READY
+        return self.last_contact_at or (self.created_at if is_ready else None)
 
     def __str__(self) -> str:
         return f"{self.tin} branch {self.bhf_id} ({self.environment})"

@@ -153,6 +153,8 @@ def _paths(row: Any) -> _Faults:
         about, _, what = name.partition(".")
         if about not in OPERATIONS or not what or not value:
             yield "gavaconnect_facts", f"“{name[:40]}”: write “station.code = 84000”."
+        elif what == "token" and not _PATH.fullmatch(value):
+            yield "gavaconnect_facts", f"{name}: {_PATH_WORDS}"
 
 
 def _said_twice(row: Any, told: Mapping[str, str]) -> _Faults:

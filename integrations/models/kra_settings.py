@@ -297,7 +297,8 @@ class KRASettings(AccountSettings):
         default="",
         blank=True,
         help_text="What replaces our reading of a product, one a line: “station.code = 84000” "
-        "(success), “tcc_check.good = Valid” (standing), “prn_search.number = prnNumber” (key).",
+        "(success), “tcc_check.good = Valid” (standing), “prn_search.number = prnNumber” (key), "
+        "“eslip.token = /oauth/v1/generate” (where its tokens are had).",
     )
     paths = models.TextField(
         default="",

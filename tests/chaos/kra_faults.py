@@ -35,6 +35,8 @@ GATEWAY_FAULTS: tuple[dict[str, Any], ...] = (
     {"kind": "expired_token", "status": 500},
     # Of one that may be in doubt, or be taken by a later try.
     {"kind": "wrapped_200", "message": "Refused at random", **SALE},
+    # A refused pair holds its branch until somebody acts (`kra_verdict.type_keys_again`), as do
+    # two expired tokens in a row.
     {"kind": "empty_400", "operation": "token"},
 )
 

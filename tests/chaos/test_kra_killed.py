@@ -18,7 +18,7 @@ from tests.chaos.disasters import IS_FULL, new_seed, sized
 from tests.chaos.kra_faults import plan_one, refuse_one
 from tests.chaos.kra_installation import KraInstallation
 from tests.chaos.kra_papers import Papers
-from tests.chaos.kra_verdict import judge_kra, let_invoices_pass
+from tests.chaos.kra_verdict import judge_kra, let_invoices_pass, type_keys_again
 from tests.conftest import wait_until
 
 WAVES = 25 if IS_FULL else 8
@@ -41,6 +41,7 @@ class Shift:
         self.refused = 0
 
     def wave(self, count: int) -> None:
+        type_keys_again()
         self.plan_faults()
         for number in range(count):
             if number == count // 2:

@@ -46,6 +46,16 @@ TEXTS = {
     "tin cannot be Null": D,
     "Query did not return a unique result: 2 results were returned": D,
 }
+# Refusals of a document that speak, in passing, of what holds a branch or slows it down.
+IN_PASSING = (
+    "Quotation QT-17 is not an invoice",
+    "The import quota of item 1 is used up",
+    "Invalid client name on quotation",
+    "Product mismatch on item 1",
+    "Item 2 has already installed parts",
+    "Discount on item 1 was unauthorised",
+    "Spike arresters need an item class",
+)
 TRANSPORT_CODES = [(way, code) for way in TRANSPORTS for code in WRITES]
 
 
@@ -117,6 +127,34 @@ def test_a_text_of_the_gateway(office: Office, text: str) -> None:
     assert error.text == text
     if error.meaning.kind is R:  # its words name the line and the amounts
         assert text in error.message
+
+
+@pytest.mark.parametrize("text", IN_PASSING)
+def test_a_refusal_that_speaks_of_a_limit_in_passing(office: Office, text: str) -> None:
+    header = {"responseCode": 400, "debugMessage": text}
+    body = {"responseHeader": header, "responseBody": None, "message": text}
+    office.answers_json(body, status=400)
+    error = told_by(EtimsClient(office.settings("oscu_gateway")), "save_sale")
+    assert isinstance(error, EtimsRefused)
+    assert error.meaning.kind is R
+    assert error.permanent
+    assert text in error.message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Spike arrest violation. Allowed rate : 10ps policies.ratelimit.SpikeArrestViolation",
+        "Rate limit quota violation. Quota limit  exceeded. Identifier : _default",
+        "policies.ratelimit.QuotaViolation",
+    ],
+)
+def test_the_limits_of_the_gateway(office: Office, text: str) -> None:
+    fault = {"faultstring": text, "detail": {}}
+    office.answers_json({"fault": fault}, status=400)
+    error = told_by(EtimsClient(office.settings("oscu_gateway")), "save_sale")
+    assert isinstance(error, EtimsRefused)
+    assert error.meaning.kind is B
 
 
 def test_a_text_nobody_documented_is_quoted(office: Office) -> None:

@@ -77,6 +77,7 @@ def test_a_plain_row_is_right_and_its_pin_is_brought_to_form() -> None:
         ("paths", "save_sale = x", "begins with a slash"),
         ("paths", "save_sale = /x/", "no slash at its end"),
         ("paths", "save_sale", "begins with a slash"),
+        ("gavaconnect_facts", "eslip.token = oauth/v1", "begins with a slash"),
         ("paths", "save_sale = /x\nsave_sale = /y", "two lines"),
         ("invoice_path", "saveSales", "begins with a slash"),
         ("token_path", "/a b", "no spaces"),

@@ -22,7 +22,6 @@ from integrations.providers.kra.client.envelopes import (
 from integrations.providers.kra.client.sales import read_receipt
 from integrations.providers.kra.client.wire import (
     NAIROBI,
-    day_text,
     moment_text,
     read_amount,
     read_moment,
@@ -89,7 +88,7 @@ def test_times_come_back_as_they_went(moment: datetime) -> None:
     local = moment.replace(microsecond=0, tzinfo=NAIROBI)
     assert read_moment(moment_text(local)) == local
     assert read_moment(local.strftime("%Y-%m-%d %H:%M:%S")) == local
-    day = read_moment(day_text(local))
+    day = read_moment(local.strftime("%Y%m%d"))
     assert day is not None
     assert day.date() == local.date()
 

@@ -207,7 +207,23 @@ def test_paths_and_facts_are_settings(office: Office) -> None:
     assert office.asked[-1].path == "/own/pin"
 
 
-@pytest.mark.parametrize("text", ["station = 84000", "other.code = 1", "station.code ="])
+def test_a_product_may_have_its_tokens_elsewhere(office: Office) -> None:
+    """With the same pair: a token of one place is none of the other's."""
+    config = office.settings(gavaconnect_facts="station.token = /own/token/generate")
+    office.answers_with("gava_station")
+    ask(config, "station")
+    ask(config, "station")
+    office.answers_with("gava_pin_by_pin")
+    ask(config)
+    places = [each.path.partition("?")[0] for each in office.tokens_asked]
+    assert places == ["/own/token/generate", "/v1/token/generate"]
+    assert "/own/" not in office.asked[-1].path
+    assert all(each.path.endswith("?grant_type=client_credentials") for each in office.tokens_asked)
+
+
+@pytest.mark.parametrize(
+    "text", ["station = 84000", "other.code = 1", "station.code =", "station.token ="]
+)
 def test_facts_that_can_not_be_read(office: Office, text: str) -> None:
     with pytest.raises(ConfigurationError, match="gavaconnect_facts"):
         ask(office.settings(gavaconnect_facts=text))

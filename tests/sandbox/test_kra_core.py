@@ -32,6 +32,21 @@ def test_an_approved_device_gets_its_key_once(sandbox: SandboxDriver, way: str) 
     assert nothing is None
 
 
+def test_the_gateway_may_answer_a_second_initialisation_like_the_first(
+    sandbox: SandboxDriver,
+) -> None:
+    sandbox.kra("settings", gateway_second_init="same")
+    sandbox.kra("approve", serial=SERIAL)
+    unit = {"tin": ABSENT, "bhfId": ABSENT, "cmcKey": ABSENT}
+    trader = Trader(sandbox, "oscu_gateway")
+    trader.enrol()
+    first = result(trader.post("init", INIT, unit))
+    assert first[0] == "000"
+    assert result(trader.post("init", INIT, unit)) == first
+    # KRA's own host keeps to its word.
+    assert result(Trader(sandbox).post("init", INIT, unit))[0] == "902"
+
+
 def test_an_unknown_serial_is_refused(sandbox: SandboxDriver) -> None:
     assert result(Trader(sandbox).post("init", INIT))[0] == "905"
     sandbox.kra("approve", serial="ANOTHER")

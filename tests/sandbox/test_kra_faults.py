@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import requests
 
+from integrations.providers.kra.codes import RESULTS
 from integrations.sandbox.server import Sandbox
 from tests.sandbox.driver import SandboxDriver
 from tests.sandbox.kra import ABSENT, Trader, result, sale
@@ -36,6 +37,15 @@ def test_a_result_code_instead_of_the_sale_and_after_it(trader: Trader) -> None:
     trader.sandbox.kra_fault("result_code", code="999", operation="save_sale", processed=True)
     assert result(trader.post("sale", sale(1)))[0] == "999"
     assert numbers(trader.sandbox) == [1]
+
+
+def test_every_code_of_the_table_can_be_had(trader: Trader) -> None:
+    codes = set(RESULTS) - {"000", "001"}
+    for code in codes:
+        trader.sandbox.kra_fault("result_code", code=code, operation="save_sale")
+        assert result(trader.post("sale", sale(1)))[0] == code
+    assert {"891", "892", "893", "895", "896"} <= codes
+    assert numbers(trader.sandbox) == []
 
 
 def test_html_500_before_and_after(trader: Trader) -> None:

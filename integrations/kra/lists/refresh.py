@@ -15,7 +15,9 @@ from integrations.exceptions import ConfigurationError, IntegrationError
 from integrations.kra.config import branch_of, has_device
 from integrations.kra.lists.feeds import FEEDS
 from integrations.kra.lists.read import read_feed
+from integrations.kra.outbox import holds
 from integrations.models import KRABranch, KRACursor, KRASettings
+from integrations.providers.kra.client.errors import BAD_CREDENTIALS
 
 logger = logging.getLogger("integrations.kra")
 
@@ -39,12 +41,16 @@ def refresh_lists(budget_seconds: float = BUDGET_SECONDS) -> int:
             branch = branch_of(config)
         except IntegrationError:
             continue
+        if branch.held_code == holds.CREDENTIALS:
+            continue
         for name in _due(branch):
             if time.monotonic() >= end:
                 return read
             result = read_feed(config, branch, FEEDS[name])
             read += 1
             if not result.is_done and result.is_offered:
+                if result.code == BAD_CREDENTIALS:
+                    holds.hold(branch.pk, result.message, code=holds.CREDENTIALS)
                 # KRA is away, or refuses the device: the other lists would wait for nothing.
                 logger.warning("KRA list %s of %s: %s", name, branch, result.message)
                 break

@@ -58,8 +58,9 @@ def watch_branches() -> int:
     """The periodic job: raise and clear alarms; how many branches are stalled now."""
     waiting = KRAInvoice.objects.filter(branch=OuterRef("pk"), next_attempt_at__isnull=False)
     vscu = KRASettings.objects.filter(
-        transport=Transport.VSCU, kra_pin=OuterRef("tin"), branch_code=OuterRef("bhf_id")
-    )
+        transport=Transport.VSCU, environment=OuterRef("environment"),
+        kra_pin=OuterRef("tin"), branch_code=OuterRef("bhf_id"),
+    )  # fmt: skip
     end = time.monotonic() + BUDGET_SECONDS
     rows = KRABranch.objects.filter(
         Exists(waiting) | Exists(vscu) | Q(alarmed_at__isnull=False) | ~Q(held_reason="")
@@ -129,9 +130,11 @@ def _waiting_words(unit: KRABranch, now: datetime, limit: timedelta) -> str:
 
 
 def _vscu_words(unit: KRABranch, config: Snapshot, *, now: datetime, limit: timedelta) -> str:
-    since = unit.last_contact_at
+    since = unit.silent_since
     if since is None or now - since < limit:
         return ""
+    # One that was never reached signs for as long, counted from its start.
+    never = "" if unit.last_contact_at else " since it was set up"
     window = timedelta(hours=float(config.values["offline_hours"]))
     left = window - (now - since)
     ends = (
@@ -139,8 +142,8 @@ def _vscu_words(unit: KRABranch, config: Snapshot, *, now: datetime, limit: time
         else "it signs no more until it has reached KRA"
     )  # fmt: skip
     return (
-        f"The VSCU of {unit} has shown no contact with KRA for {_hours(now - since)}; it signs "
-        f"for {_hours(window)} without, so {ends}. Check its connection to the internet."
+        f"The VSCU of {unit} has shown no contact with KRA for {_hours(now - since)}{never}; it "
+        f"signs for {_hours(window)} without, so {ends}. Check its connection to the internet."
     )
 
 

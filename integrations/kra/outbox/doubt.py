@@ -22,7 +22,7 @@ from integrations.kra.outbox import book, holds, numbering, outcomes
 from integrations.kra.outbox.sending import send
 from integrations.kra.outbox.unit import config_of
 from integrations.models import InvoiceState, KRAInvoice
-from integrations.providers.kra.client import EtimsRefused, SaleReply
+from integrations.providers.kra.client import EtimsRefused, SaleReply, are_keys_refused
 from integrations.providers.kra.codes import Kind
 from integrations.work import Again, Done, Kept, Outcome
 
@@ -49,6 +49,8 @@ def resolve(invoice: KRAInvoice) -> Outcome:
     """Ask KRA for the number: ours, another's, or nothing, in which case it is sent again."""
     if not invoice.has_time_left():
         return Again(delay_seconds=0, count_attempt=False)
+    if invoice.branch.held_code == holds.CREDENTIALS:
+        return _waits_for_keys(invoice.branch.held_reason)
     try:
         config = config_of(invoice.business, invoice.branch, is_sending=False)
     except ConfigurationError as error:
@@ -60,11 +62,19 @@ def resolve(invoice: KRAInvoice) -> Outcome:
     except EtimsRefused as error:
         return _not_told(invoice, config, error)
     except IntegrationError as error:
+        if are_keys_refused(error):
+            holds.hold(invoice.branch_id, error.message, code=holds.CREDENTIALS)
+            return _waits_for_keys(error.message)
         return Again(error=error.message)
     if found is None:
         return _send_again(invoice)
     numbering.settle_found(invoice, found, config, was_in_doubt=True)
     return Kept()
+
+
+def _waits_for_keys(reason: str) -> Outcome:
+    """The client id or secret was refused: KRA is not asked until the settings change."""
+    return Again(delay_seconds=holds.LOOK_EVERY, error=reason, count_attempt=False)
 
 
 def _not_told(invoice: KRAInvoice, config: Snapshot, error: EtimsRefused) -> Outcome:
@@ -98,6 +108,8 @@ def _send_again(invoice: KRAInvoice) -> Outcome:
 
 def fetch_signature(invoice: KRAInvoice) -> Outcome:
     """KRA has it by its own word: fetch the signature, for a while; then a person is told."""
+    if invoice.branch.held_code == holds.CREDENTIALS:
+        return _waits_for_keys(invoice.branch.held_reason)
     try:
         config = config_of(invoice.business, invoice.branch, is_sending=False)
         found = numbering.look_up(invoice, config)
@@ -105,6 +117,9 @@ def fetch_signature(invoice: KRAInvoice) -> Outcome:
         book.flag(invoice, outcomes.TYPE_IT)
         return Done()
     except IntegrationError as error:
+        if are_keys_refused(error):
+            holds.hold(invoice.branch_id, error.message, code=holds.CREDENTIALS)
+            return _waits_for_keys(error.message)
         is_away = isinstance(error, TransportError | ConfigurationUnavailable | OutcomeUnknown)
         # Refused, or asked by settings that lead elsewhere by now: it may never be told.
         return _later(invoice, error.message, is_final=not is_away)

@@ -2,7 +2,8 @@
 
 What KRA itself refuses (device, credentials) and what the settings lack may heal without us: the
 first in line asks a harmless question every few minutes, and goes on when it is answered; a
-change of the settings has it ask at once. Where the two books differ only a person lets go.
+change of the settings has it ask at once. A refused client id or secret is not tried again
+before the settings change. Where the two books differ only a person lets go.
 """
 
 from __future__ import annotations
@@ -26,13 +27,13 @@ from integrations.kra.outbox.unit import config_of
 from integrations.logs import log_event
 from integrations.models import AuditEntry, KRABranch, KRAInvoice, KRAWrite
 from integrations.models.audit import acting_as
-from integrations.providers.kra.client import EtimsClient
+from integrations.providers.kra.client import EtimsClient, are_keys_refused
 from integrations.work import WorkState, ring
 from integrations.work.clock import later
 
 logger = logging.getLogger(__name__)
 # Why a branch is held.
-DEVICE, SETTINGS, BOOKS = "device", "settings", "books"
+DEVICE, SETTINGS, CREDENTIALS, BOOKS = "device", "settings", "credentials", "books"
 # These may end by themselves.
 _PROBED = frozenset({DEVICE, SETTINGS})
 # Seconds between two questions of a held branch.
@@ -121,20 +122,29 @@ def try_release(unit: KRABranch, config: Snapshot) -> bool:
     """Ask a held branch's control unit whether it works again; let it go on where it does."""
     if unit.held_code not in _PROBED:
         return False
-    if not works(config):
-        log_event(logger, logging.INFO, "kra_branch_still_held", branch=unit.pk)
-        return False
-    release(unit, text="The control unit answers again.")
-    return True
+    fault = _fault_of(config)
+    if fault is None:
+        release(unit, text="The control unit answers again.")
+        return True
+    if are_keys_refused(fault):
+        # The same keys get the same answer: no more questions of ours.
+        rows = KRABranch.objects.filter(pk=unit.pk, held_code__in=_PROBED)
+        rows.update(held_code=CREDENTIALS, held_reason=fault.message[:300])
+    log_event(logger, logging.INFO, "kra_branch_still_held", branch=unit.pk, code=fault.code)
+    return False
 
 
 def works(config: Snapshot, deadline: float = math.inf) -> bool:
     """Whether KRA answers a harmless question about the control unit, by `deadline` or sooner."""
+    return _fault_of(config, deadline) is None
+
+
+def _fault_of(config: Snapshot, deadline: float = math.inf) -> IntegrationError | None:
     try:
         EtimsClient(config).check(deadline=min(deadline, time.monotonic() + PROBE_SECONDS))
-    except IntegrationError:
-        return False
-    return True
+    except IntegrationError as error:
+        return error
+    return None
 
 
 def look_at_held() -> int:
@@ -156,9 +166,13 @@ def look_at_held() -> int:
 
 
 def look_after_settings(instance: Any, **_kwargs: Any) -> None:
-    """After a change of KRA settings: held branches of theirs ask again at once."""
+    """After a change of KRA settings: held branches of theirs ask again at once.
+
+    Those whose keys were refused too: once, unless the question is answered otherwise.
+    """
     held = KRABranch.objects.exclude(held_reason="").filter(
         tin=instance.kra_pin, bhf_id=instance.branch_code, environment=instance.environment
     )
+    held.filter(held_code=CREDENTIALS).update(held_code=SETTINGS)
     for unit in held:
         transaction.on_commit(partial(wake, unit.pk), robust=True)

@@ -15,7 +15,7 @@ from integrations.exceptions import (
 )
 from integrations.kra.outbox import holds, late, numbering, outcomes
 from integrations.models import KRAInvoice
-from integrations.providers.kra.client import EtimsClient, EtimsRefused
+from integrations.providers.kra.client import EtimsClient, EtimsRefused, are_keys_refused
 from integrations.providers.kra.codes import Kind, Meaning, is_numbering_code
 from integrations.work import Kept, Outcome
 
@@ -137,5 +137,10 @@ def _not_tried(invoice: KRAInvoice, error: IntegrationError, *, was_in_doubt: bo
         due_in=holds.LOOK_EVERY if is_lasting else None,
     )  # fmt: skip
     if is_lasting:
-        code = holds.BOOKS if isinstance(error, Unsupported) else holds.SETTINGS
-        holds.hold(invoice.branch_id, error.message, code=code)
+        holds.hold(invoice.branch_id, error.message, code=_why(error))
+
+
+def _why(error: IntegrationError) -> str:
+    if are_keys_refused(error):
+        return holds.CREDENTIALS
+    return holds.BOOKS if isinstance(error, Unsupported) else holds.SETTINGS

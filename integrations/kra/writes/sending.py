@@ -20,6 +20,7 @@ from integrations.exceptions import (
     TransportError,
 )
 from integrations.kra.config import branch_key, require_device, tax_config
+from integrations.kra.outbox import holds
 from integrations.kra.writes.answers import Settled, settle_answer
 from integrations.kra.writes.bodies import COUNTERS, OPERATIONS, body_of, settled_target
 from integrations.kra.writes.outcomes import keep_in_doubt, reject, take, take_back
@@ -27,7 +28,7 @@ from integrations.kra.writes.states import QUEUE, move
 from integrations.kra.writes.stock import quantity_of
 from integrations.models import KRABranch, KRAWrite, WriteKind
 from integrations.models import WriteState as S
-from integrations.providers.kra.client import EtimsClient, EtimsRefused
+from integrations.providers.kra.client import EtimsClient, EtimsRefused, are_keys_refused
 from integrations.work import Again, Done, Kept, Outcome, Queue
 
 # Seconds.
@@ -171,6 +172,8 @@ def _call(write: KRAWrite, config: Snapshot, body: dict[str, Any]) -> None:
             take_back(write, error)
     except (ProviderError, ConfigurationError) as error:
         # No credentials, no token: it has not left.
+        if are_keys_refused(error):
+            holds.hold(write.branch_id, error.message, code=holds.CREDENTIALS)
         take_back(write, error)
     except IntegrationError as error:
         # It could not be sent as it is (no such call on this transport, a value too long).

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from integrations.config import clear_cache
 from integrations.exceptions import InvalidInput, Unsupported
 from integrations.kra.outbox import TypedSignature, alarms, compare_books, holds, verify_and_resend
 from integrations.kra.outbox.settle import settle
@@ -209,3 +210,33 @@ def test_a_vscu_tells_the_hours_that_are_left(open_shop: Callable[..., Shop]) ->
     assert alarms.watch_branches() == 1
     stalled = domain_events().get(event_type="kra.branch_stalled")
     assert "stops signing in 3 hours" in stalled.payload["message"]
+
+
+def test_a_vscu_that_never_reached_kra_counts_from_its_start(
+    open_shop: Callable[..., Shop],
+) -> None:
+    shop = open_shop("vscu")
+    shop.submit()
+    drain()
+    shop.sandbox.kra_fault("drop", operation="code_list", times=None)
+    KRABranch.objects.update(created_at=timezone.now() - timedelta(hours=19))
+    assert alarms.watch_branches() == 0
+    KRABranch.objects.update(created_at=timezone.now() - timedelta(hours=21))
+    assert alarms.watch_branches() == 1
+    stalled = domain_events().get(event_type="kra.branch_stalled")
+    assert "for 21 hours since it was set up" in stalled.payload["message"]
+    assert stalled.payload["last_contact_at"] is None
+    assert "signs until" in " ".join(warnings_of([shop.row])[shop.row.pk])
+
+
+def test_a_unit_is_watched_by_settings_of_its_own_environment(
+    open_shop: Callable[..., Shop], caplog: pytest.LogCaptureFixture
+) -> None:
+    """One of the sandbox is left alone once the VSCU's settings are those of production."""
+    shop = open_shop("vscu")
+    shop.submit()
+    drain()
+    KRASettings.objects.update(environment="production")
+    clear_cache()
+    assert alarms.watch_branches() == 0
+    assert "kra_branch_unwatched" not in caplog.text

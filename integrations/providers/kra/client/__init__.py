@@ -5,7 +5,7 @@ from __future__ import annotations
 from integrations.providers.kra.client.connection import Connection, Reply, rate_of
 from integrations.providers.kra.client.device import DeviceCalls, DeviceInfo
 from integrations.providers.kra.client.endpoints import OPERATIONS, path_of, read_paths
-from integrations.providers.kra.client.errors import EtimsRefused
+from integrations.providers.kra.client.errors import EtimsRefused, are_keys_refused
 from integrations.providers.kra.client.sales import FoundInvoice, SaleCalls, SaleReply
 from integrations.providers.kra.client.tokens import credential_of, fetch_token
 
@@ -18,6 +18,7 @@ __all__ = [
     "FoundInvoice",
     "Reply",
     "SaleReply",
+    "are_keys_refused",
     "credential_of",
     "fetch_token",
     "path_of",

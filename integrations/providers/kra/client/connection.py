@@ -19,10 +19,10 @@ from integrations.providers.kra.client.envelopes import (
     rejects_token,
     tells_of_token,
 )
-from integrations.providers.kra.client.errors import EtimsRefused
+from integrations.providers.kra.client.errors import EtimsRefused, keys_refused
 from integrations.providers.kra.client.tokens import credential_of, fetch_token, token_url
 from integrations.providers.kra.client.wire import wire_value
-from integrations.providers.kra.codes import Kind, Meaning, explain
+from integrations.providers.kra.codes import TOKEN_REFUSED, Kind, Meaning, explain
 
 # The whole list of item classes comes in one answer.
 LARGEST_ANSWER = 32 * 1024 * 1024
@@ -35,14 +35,13 @@ class Reply:
     """What eTIMS answered to a call it carried out. `code` "001" is a list without rows.
 
     `result_at` is KRA's `resultDt` as it came, for the next request's `lastReqDt`. `data` has its
-    keys stripped; `raw` is the whole answer. Neither is in the repr.
+    keys stripped, and is not in the repr.
     """
 
     code: str
     text: str
     data: dict[str, Any] = field(repr=False)
     result_at: str
-    raw: dict[str, Any] = field(repr=False)
 
     @property
     def is_empty(self) -> bool:
@@ -101,9 +100,7 @@ class Connection:
             opened = open_envelope(self._send(call))
             meaning = self._meaning(opened)
             if meaning.kind is Kind.OK or (is_read and meaning.kind is Kind.EMPTY):
-                return Reply(
-                    meaning.code, opened.text, opened.data, opened.result_at, raw=opened.body
-                )
+                return Reply(meaning.code, opened.text, opened.data, opened.result_at)
             if not is_read:
                 raise _no_of_write(meaning, opened)
             if attempt >= READ_ATTEMPTS or not meaning.retry_read or not _pause(attempt, until):
@@ -182,7 +179,9 @@ class Connection:
         return headers
 
     def _meaning(self, opened: Envelope) -> Meaning:
-        if opened.is_lost and not self._is_token_refusal(opened):
+        if self._is_token_refusal(opened):
+            return TOKEN_REFUSED
+        if opened.is_lost:
             return Meaning(
                 opened.code,
                 Kind.UNKNOWN,
@@ -193,9 +192,11 @@ class Connection:
         return explain(self.config, opened.code, opened.text)
 
     def _is_token_refusal(self, opened: Envelope) -> bool:
-        """A token refused for the second time, whatever the status: nothing was done."""
+        """A token refused for the second time: HTTP 401, or the gateway's words with another
+        status. Nothing was done."""
         is_fault = "fault" in opened.body or "header" in opened.body
-        return self.is_bearer_needed and is_fault and tells_of_token(opened.text)
+        is_refused = opened.code == "401" or (is_fault and tells_of_token(opened.text))
+        return self.is_bearer_needed and is_refused
 
     def _classify_read(self, response: Response) -> tuple[str, str, str]:
         return self._classify(response, unknown="failed")
@@ -237,6 +238,8 @@ def rate_of(config: Snapshot) -> tuple[float, float]:
 
 
 def _no_of_write(meaning: Meaning, opened: Envelope) -> Exception:
+    if meaning.kind is Kind.CREDENTIALS:
+        return keys_refused(meaning.sentence, request_id=opened.request_id)
     if meaning.kind in (Kind.UNKNOWN, Kind.EMPTY):
         return OutcomeUnknown(meaning.sentence, code=meaning.code or None)
     return EtimsRefused(meaning, text=opened.text, request_id=opened.request_id)
@@ -246,7 +249,7 @@ def _no_of_read(meaning: Meaning, opened: Envelope) -> Exception:
     if meaning.kind is Kind.UNKNOWN:
         code = meaning.code or "unusable_answer"
         return TransportError(f"{meaning.cause} Try again later.", sent=True, code=code)
-    return EtimsRefused(meaning, text=opened.text, request_id=opened.request_id)
+    return _no_of_write(meaning, opened)
 
 
 def _pause(attempt: int, deadline: float) -> bool:

@@ -9,6 +9,7 @@ from integrations.exceptions import TransportError
 from integrations.outbound import Response
 from integrations.providers.kra.client.wire import clean_keys, read_number, read_text
 from integrations.providers.kra.codes import SUCCESS
+from integrations.providers.kra.codes.texts import THROTTLED, says
 
 # A proxy that gave up waiting: what lay behind it is not known.
 _GAVE_UP = frozenset({408, 425, 499})
@@ -95,8 +96,7 @@ def is_throttled(response: Response) -> bool:
     opened = open_envelope(response)
     if opened.code == "990":
         return True
-    fault = _gateway_text(opened.body).lower().replace(" ", "")
-    return "spikearrest" in fault or "quota" in fault
+    return says(THROTTLED, _gateway_text(opened.body))
 
 
 def _parts(body: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

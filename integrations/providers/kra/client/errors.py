@@ -2,8 +2,23 @@
 
 from __future__ import annotations
 
-from integrations.exceptions import ProviderError
+from integrations.exceptions import IntegrationError, ProviderError
 from integrations.providers.kra.codes import Kind, Meaning
+
+BAD_CREDENTIALS = "bad_credentials"
+
+
+def keys_refused(text: str, *, request_id: str = "") -> ProviderError:
+    """The error of a client id and secret that KRA does not take: nothing was done.
+
+    Never to be tried again by itself (section 3): whoever retries looks with `are_keys_refused`.
+    """
+    return ProviderError(text, code=BAD_CREDENTIALS, permanent=True, request_id=request_id)
+
+
+def are_keys_refused(error: IntegrationError) -> bool:
+    """Whether only a person, or other settings, can heal it."""
+    return error.code == BAD_CREDENTIALS
 
 
 class EtimsRefused(ProviderError):

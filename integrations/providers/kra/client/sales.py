@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -51,7 +51,6 @@ class FoundInvoice:
     total: Decimal | None
     is_credit_note: bool | None
     receipt: SaleReply | None
-    raw: dict[str, Any] = field(repr=False)
 
 
 class SaleCalls(Connection):
@@ -149,7 +148,6 @@ def _found(number: int, row: dict[str, Any]) -> FoundInvoice:
         total=read_amount(row.get("totAmt")),
         is_credit_note={"S": False, "R": True}.get(kind),
         receipt=read_receipt(receipt if isinstance(receipt, dict) else row),
-        raw=row,
     )
 
 

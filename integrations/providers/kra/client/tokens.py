@@ -13,6 +13,7 @@ from integrations.config import Snapshot
 from integrations.exceptions import ConfigurationError, ProviderError
 from integrations.outbound import Call, Client, Limits
 from integrations.providers.kra.client.envelopes import is_throttled
+from integrations.providers.kra.client.errors import keys_refused
 from integrations.providers.kra.client.wire import clean_keys, read_amount, read_text
 
 TOKEN_LIMITS = Limits(connect=5.0, read=20.0, total=25.0)
@@ -25,9 +26,15 @@ def credential_of(*secrets: str) -> str:
 
 
 def fetch_token(
-    config: Snapshot, door: Client, client_id: str, client_secret: str, deadline: float | None
+    config: Snapshot,
+    door: Client,
+    client_id: str,
+    client_secret: str,
+    deadline: float | None,
+    *,
+    path: str = "",
 ) -> tuple[str, float]:
-    """(token, lifetime in seconds) for one pair; `deadline` is monotonic.
+    """(token, lifetime in seconds) for one pair; `deadline` is monotonic, `path` as `token_url`'s.
 
     Raises ConfigurationError for an empty pair, ProviderError with code "bad_credentials" for a
     wrong one, TransportError.
@@ -40,7 +47,7 @@ def fetch_token(
     call = Call(
         operation="token",
         method="GET",
-        url=token_url(config),
+        url=token_url(config, path),
         headers={"Authorization": f"Basic {pair}"},
         idempotent=True,
         limits=TOKEN_LIMITS,
@@ -48,11 +55,9 @@ def fetch_token(
     )
     response = door.send(call, throttled=is_throttled)
     if response.status in (400, 401, 403):
-        raise ProviderError(
+        raise keys_refused(
             "KRA refused the client id and secret: check both, and that they belong to the "
-            f"{config.environment} environment.",
-            code="bad_credentials",
-            permanent=True,
+            f"{config.environment} environment."
         )
     if response.status == 404:
         raise ProviderError(
@@ -63,10 +68,10 @@ def fetch_token(
     return _read(response.status, clean_keys(response.json()))
 
 
-def token_url(config: Snapshot) -> str:
-    """Where tokens are had, by the row's GavaConnect host and token path."""
+def token_url(config: Snapshot, path: str = "") -> str:
+    """Where tokens are had: on the row's GavaConnect host, at `path` or the row's token path."""
     base = str(config.values["gavaconnect_url"]).rstrip("/")
-    path = str(config.values["token_path"] or "").strip() or "/v1/token/generate"
+    path = path or str(config.values["token_path"] or "").strip() or "/v1/token/generate"
     question = "" if "?" in path else "?grant_type=client_credentials"
     return f"{base}/{path.lstrip('/')}{question}"
 

@@ -23,11 +23,6 @@ def moment_text(moment: datetime) -> str:
     return moment.astimezone(NAIROBI).strftime(_MOMENT)
 
 
-def day_text(moment: datetime) -> str:
-    """yyyyMMdd of an instant, in Nairobi."""
-    return moment.astimezone(NAIROBI).strftime("%Y%m%d")
-
-
 def read_moment(value: object) -> datetime | None:
     """An instant from any of KRA's forms, or None for what is none (such as -1)."""
     text = str(value if value is not None else "").strip()

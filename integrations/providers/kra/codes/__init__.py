@@ -9,10 +9,10 @@ from dataclasses import replace
 
 from integrations.config import Snapshot
 from integrations.providers.kra.codes.results import RESULTS, SUCCESS, VSCU_899
-from integrations.providers.kra.codes.texts import by_number, by_text, code_in
+from integrations.providers.kra.codes.texts import TOKEN_REFUSED, by_number, by_text, code_in
 from integrations.providers.kra.codes.words import Kind, Meaning
 
-__all__ = ["RESULTS", "SUCCESS", "Kind", "Meaning", "explain", "is_numbering_code"]
+__all__ = ["RESULTS", "SUCCESS", "TOKEN_REFUSED", "Kind", "Meaning", "explain", "is_numbering_code"]
 
 VSCU = "vscu"
 # Their text says more than they do.

@@ -1,7 +1,8 @@
 """Texts of the gateway that say more than its code. Source: eTIMS reference, 5 to 8.
 
 The gateway refuses with HTTP 400 and a text; most of them name the field. They are compared
-without case, and only their steady parts.
+without case, only their steady parts, and only as whole words: a refusal that speaks of a
+quotation is not about a quota.
 """
 
 from __future__ import annotations
@@ -14,6 +15,12 @@ from integrations.providers.kra.codes.words import Kind, Meaning
 _AGAIN = "Correct the document and submit it again."
 _SETTINGS = "Check PIN, branch and communication key in the KRA settings."
 
+TOKEN_REFUSED = Meaning(
+    "401",
+    Kind.CREDENTIALS,
+    "KRA's gateway refused the access token twice.",
+    "Check the client id and secret, and that they belong to the environment.",
+)
 _COMPARE = "Compare the branch's book with KRA's before anything else is sent."
 _NUMBERS = (
     (r"invalid\s+invcno\s+sequence", "The KRA number of this document is not the next one.",
@@ -25,24 +32,28 @@ _NUMBERS = (
 )  # fmt: skip
 _EXPECTED = re.compile(r"expected[^:0-9]*:?[^0-9]*?(\d{1,18})", re.I)
 _ENDING = re.compile(r"ending\s+with\s*:?\s*\S*?(\d{1,18})\b", re.I)
-_FOUND = re.compile(r"found\s*:?\s*(\d{1,18})", re.I)
 
+# What the gateway's own limits say (its "SpikeArrestViolation" and "QuotaViolation" too).
+THROTTLED = r"spike\s*arrest(?:\s*violation)?|quota(?:\s*violation|\s+(?:limit|exceeded))"
 # Pattern, kind, cause, next step; the first that fits holds.
 _TEXTS: tuple[tuple[str, Kind, str, str], ...] = (
-    (r"access token|invalid token|token (?:is )?expired|unauthori[sz]ed", Kind.DEVICE,
-     "KRA's gateway refused the access token twice.",
-     "Check the client id and secret, and that they belong to the environment."),
-    (r"no apiproduct match|product mismatch|invalid apikey|invalid api key|invalid client",
-     Kind.DEVICE, "KRA's gateway does not let this app use the product.",
+    ((r"access token|invalid token|token (?:is )?expired"
+     r"|unauthori[sz]ed (?:access|call|client|request)"), Kind.CREDENTIALS,
+     TOKEN_REFUSED.cause, TOKEN_REFUSED.next_step),
+    (r"invalid api ?key|invalid_client|invalid client (?:id|identifier|credentials)",
+     Kind.CREDENTIALS, "KRA's gateway does not know the app's client id or secret.",
+     TOKEN_REFUSED.next_step),
+    (r"no apiproduct match|api product mismatch", Kind.DEVICE,
+     "KRA's gateway does not let this app use the product.",
      "Subscribe the app to it on the developer portal, or enter the product's own key and secret."),
     (r"overlapped data", Kind.DUPLICATE, "KRA has this already.",
      "What KRA has under this number is looked up."),
-    (r"spike\s*arrest|quota", Kind.BUSY, "KRA's gateway was asked too often.",
+    (THROTTLED, Kind.BUSY, "KRA's gateway was asked too often.",
      "Calls are slowed down; wait a while."),
-    (r"invalid\s+taxblamt", Kind.REFUSED,
+    (r"invalid\s+taxblamt[a-e]?", Kind.REFUSED,
      "KRA computes another taxable amount for a line.",
      "Choose the other amount profile in the KRA settings, or correct the line."),
-    (r"taxrt|tax rate mismatch", Kind.REFUSED, "KRA has another rate for a tax type.",
+    (r"taxrt[a-e]?|tax rate mismatch", Kind.REFUSED, "KRA has another rate for a tax type.",
      "Read the code lists again, or enter the rate in the KRA settings."),
     (r"do(?:es)? not exist in your stock", Kind.REFUSED,
      "KRA has no stock of an item on this document.",
@@ -52,7 +63,7 @@ _TEXTS: tuple[tuple[str, Kind, str, str], ...] = (
     (r"orginvcno\s+does not exist", Kind.REFUSED,
      "KRA does not know the invoice that this note credits.",
      "Check that the original is signed under this PIN and branch."),
-    (r"missing\s+tin\b|\btin\s+cannot be null", Kind.DEVICE,
+    (r"missing\s+tin|tin\s+cannot be null", Kind.DEVICE,
      "KRA misses the PIN of the call.", _SETTINGS),
     (r"did not return a unique result", Kind.DEVICE,
      "KRA has this device more than once, after repeated initialisations.",
@@ -76,7 +87,8 @@ _TEXTS: tuple[tuple[str, Kind, str, str], ...] = (
 _STANDARD = (
     (r"no header information", "900"),
     (r"not (?:a )?valid device|invalid device|device not found", "901"),
-    (r"device (?:is|was) (?:already )?installed|already (?:installed|initiali[sz]ed)", "902"),
+    (r"device (?:is|was|has been) (?:already )?(?:installed|initiali[sz]ed)", "902"),
+    (r"device already (?:installed|initiali[sz]ed)", "902"),
     (r"only vsdc device", "903"),
     (r"only oscu device", "905"),
     (r"not in (?:the|its) code list|error in the code value", "913"),
@@ -94,31 +106,33 @@ _STANDARD = (
 
 def code_in(text: str) -> str:
     """The result code that a text stands for, "" where it is another one."""
-    folded = text.lower()
-    return next((code for pattern, code in _STANDARD if re.search(pattern, folded)), "")
+    return next((code for pattern, code in _STANDARD if says(pattern, text)), "")
+
+
+def says(pattern: str, text: str) -> bool:
+    """Whether a text has what a pattern describes, as whole words, in any case."""
+    return re.search(rf"\b(?:{pattern})\b", text, re.I) is not None
 
 
 def by_number(code: str, text: str) -> Meaning | None:
     """What a text about a running number says, or None where it is about something else."""
-    folded = text.lower()
     for pattern, cause, next_step in _NUMBERS:
-        if re.search(pattern, folded):
+        if says(pattern, text):
             return _sequence(code, cause, next_step, text)
     return None
 
 
 def by_text(code: str, text: str) -> Meaning | None:
     """What another text of the gateway says, or None where nobody documented it."""
-    folded = text.lower()
     for pattern, kind, cause, next_step in _TEXTS:
-        if re.search(pattern, folded):
+        if says(pattern, text):
             told = Meaning(code, kind, cause, next_step, retry_read=kind is Kind.BUSY)
             return replace(told, cause=_quoting(cause, text)) if kind is Kind.REFUSED else told
     return None
 
 
 def _sequence(code: str, cause: str, next_step: str, text: str) -> Meaning:
-    expected, found = _ENDING.search(text) or _EXPECTED.search(text), _FOUND.search(text)
+    expected = _ENDING.search(text) or _EXPECTED.search(text)
     number = int(expected[1]) if expected else None
     wanted = f" KRA expects {number}." if number is not None else ""
     return Meaning(
@@ -127,7 +141,6 @@ def _sequence(code: str, cause: str, next_step: str, text: str) -> Meaning:
         cause + wanted,
         next_step,
         expected=number,
-        found=int(found[1]) if found else None,
     )
 
 

@@ -20,6 +20,8 @@ class Kind(StrEnum):
     REFUSED = "refused"
     # Settings, device or credentials are at fault, not the document; nothing was stored.
     DEVICE = "device"
+    # The app's key and secret are at fault; nothing was stored, and asking again heals nothing.
+    CREDENTIALS = "credentials"
     # Asked too often; nothing was stored.
     BUSY = "busy"
     # Nothing can be said about what was done.
@@ -30,9 +32,9 @@ class Kind(StrEnum):
 class Meaning:
     """A code or text of KRA in words.
 
-    `retry_read` tells whether a reading call may be made again. `expected` and `found` are the
-    running numbers that KRA told where `kind` is "sequence". `is_certain` is False where the same
-    answer also has another cause (899 of the VSCU).
+    `retry_read` tells whether a reading call may be made again. `expected` is the running number
+    that KRA waits for where `kind` is "sequence". `is_certain` is False where the same answer also
+    has another cause (899 of the VSCU).
     """
 
     code: str
@@ -41,7 +43,6 @@ class Meaning:
     next_step: str
     retry_read: bool = False
     expected: int | None = None
-    found: int | None = None
     is_certain: bool = True
 
     @property

@@ -9,7 +9,7 @@ from integrations.providers.emulation import Request
 from integrations.providers.kra.emulator.entries import commit
 from integrations.providers.kra.emulator.fields import check, fields
 from integrations.providers.kra.emulator.refusals import Refusal
-from integrations.providers.kra.emulator.routes import VSCU, Route
+from integrations.providers.kra.emulator.routes import GATEWAY, VSCU, Route
 from integrations.providers.kra.emulator.units import Unit
 from integrations.providers.kra.emulator.visits import read_body
 from integrations.providers.kra.emulator.world import World
@@ -18,7 +18,10 @@ INIT = fields("tin C11 M; bhfId C2 M; dvcSrlNo C100 M")
 
 
 def initialise(world: World, request: Request, route: Route) -> dict[str, Any]:
-    """Hand out the key, once; raises Refusal (901, 902, 903, 905, 910)."""
+    """Hand out the key, once (but see `gateway_second_init`).
+
+    Raises Refusal (901, 902, 903, 905, 910).
+    """
     body = read_body(request)
     check(body, INIT)
     unit = world.units.get((body["tin"], body["bhfId"]))
@@ -29,6 +32,8 @@ def initialise(world: World, request: Request, route: Route) -> dict[str, Any]:
     if unit.approved_as != wanted:
         raise Refusal("903" if wanted == "vscu" else world.settings.unapproved_code)
     if unit.is_initialised:
+        if route.door == GATEWAY and world.settings.gateway_second_init == "same":
+            return info(world, unit)
         raise Refusal("902")  # section 4 [2, live]: with data null
     return info(world, commission(world, unit))
 

@@ -30,7 +30,7 @@ from integrations.providers.kra.emulator.operations import HANDLERS
 from integrations.providers.kra.emulator.refusals import Refusal, Unreachable
 from integrations.providers.kra.emulator.routes import (
     GATEWAY,
-    TOKEN_PATH,
+    TOKEN_PATHS,
     VSCU,
     WRITES,
     Route,
@@ -65,7 +65,7 @@ class Kra:
 
     def describe(self, request: Request) -> Call:
         """The operation, and as `phone` the PIN and branch ("P051234567X/00"), for faults."""
-        if request.path == TOKEN_PATH:
+        if request.path in TOKEN_PATHS:
             return Call("token")
         route = self._route(request)
         if route is None:
@@ -80,7 +80,7 @@ class Kra:
         route = self._route(request)
         if self.world.is_away() and (route is None or route.door != VSCU):
             return envelopes.unavailable()
-        if request.path == TOKEN_PATH:
+        if request.path in TOKEN_PATHS:
             return self._issue_token(request, call, now)
         if route is None:
             return self._gavaconnect(request, call, now)

@@ -8,7 +8,12 @@ from collections.abc import Iterable
 TEXTS = {
     "000": "It is succeeded",
     "001": "There is no search result",
+    "891": "An error occurred: the URL could not be built",
+    "892": "An error occurred: the header could not be built",
+    "893": "An error occurred: the body could not be built",
     "894": "An error occurred: cannot reach the server",
+    "895": "An error occurred: method not allowed",
+    "896": "An error occurred: unexpected HTTP status",
     "899": "An error occurred at the client",
     "900": "There is no header information",
     "901": "It is not valid device",

@@ -7,7 +7,8 @@ from types import MappingProxyType
 
 DIRECT, GATEWAY, VSCU = "direct", "gateway", "vscu"
 PREFIXES = MappingProxyType({"/etims-api": DIRECT, "/etims-oscu/api/v1": GATEWAY, "/vscu": VSCU})
-TOKEN_PATH = "/v1/token/generate"  # noqa: S105 - a path
+# Section 3: [3+]; that of payments and duty [1]. A token of either is good everywhere.
+TOKEN_PATHS = frozenset({"/v1/token/generate", "/oauth/v1/generate"})
 # Operation: direct [3+]; gateway [2]; VSCU [1], but for saveSales, selectInitInfo, saveItems [2].
 _TABLE = """
 init             /selectInitOsdcInfo           /initialize                                /initializer/selectInitInfo

@@ -15,6 +15,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "gap_code": ("910", "921"),
     "unapproved_code": ("905", "903", "901"),
     "gateway_duplicate": ("sequence", "code"),
+    "gateway_second_init": ("902", "same"),
     "expires_form": ("text", "number"),
     "empty_form": ("list", "null"),
 }
@@ -33,6 +34,9 @@ class Settings:
     gap_code: str = "910"  # [guess]; with the text of section 6.5
     # Section 6.5: the gateway's word for a number that it has: its sequence error [guess], or 994.
     gateway_duplicate: str = "sequence"
+    # Section 4 [1 live]: the gateway's sandbox took the call again; "same" answers what the first
+    # did, as it must have.
+    gateway_second_init: str = "902"
     unapproved_code: str = "905"  # section 4 [2]
     is_stock_demanded: bool = True  # section 5.3 [1 live], on the gateway
     is_credit_limited: bool = False  # section 6.6 [2]: "KRA may not check"

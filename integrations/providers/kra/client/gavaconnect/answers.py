@@ -7,6 +7,7 @@ from typing import Any
 
 from integrations.exceptions import IntegrationError, OutcomeUnknown, ProviderError, TransportError
 from integrations.outbound import Response
+from integrations.providers.kra.client.errors import keys_refused
 from integrations.providers.kra.client.gavaconnect.products import Product
 from integrations.providers.kra.client.gavaconnect.reading import Parts, read_parts
 from integrations.providers.kra.codes.gavaconnect import (
@@ -16,7 +17,7 @@ from integrations.providers.kra.codes.gavaconnect import (
     speaks_of_token,
 )
 
-_TOO_MANY = 429
+_NO_TOKEN, _TOO_MANY = 401, 429
 # A proxy that gave up waiting: what lay behind it is not known.
 _GAVE_UP = 408
 
@@ -56,6 +57,8 @@ def _unreadable(response: Response, product: Product) -> IntegrationError:
     """A gateway's own page, or nothing."""
     if response.status == 403:
         return product_missing(product)
+    if response.status == _NO_TOKEN:
+        return _token_refused(product)
     if 400 <= response.status < 500 and response.status != _GAVE_UP:
         return ProviderError(
             f"KRA's gateway refused “{product.title}” with HTTP {response.status}. Check its path.",
@@ -78,18 +81,19 @@ def product_missing(product: Product) -> ProviderError:
     )
 
 
+def _token_refused(product: Product, request_id: str = "") -> ProviderError:
+    return keys_refused(
+        f"KRA refused the access token of “{product.title}” twice. Check its client id and secret.",
+        request_id=request_id,
+    )
+
+
 def _refusal(parts: Parts, product: Product) -> IntegrationError:
     text = parts.error_text or parts.fault or parts.text
     if parts.http_status == 403 or PRODUCT_MISSING in text.lower():
         return product_missing(product)
-    if parts.http_status in (401, 500) and speaks_of_token(text):
-        return ProviderError(
-            f"KRA refused the access token of “{product.title}” twice. Check its client id and "
-            "secret.",
-            code="bad_credentials",
-            permanent=True,
-            request_id=parts.request_id,
-        )
+    if parts.http_status == _NO_TOKEN or (parts.http_status == 500 and speaks_of_token(text)):
+        return _token_refused(product, parts.request_id)
     if product.is_write and not _is_certain(parts, product):
         shown = f" ({parts.error_code or parts.code or parts.http_status})"
         return OutcomeUnknown(f"KRA's answer{shown} does not say whether it was carried out.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -70,8 +70,7 @@ class GavaClient:
         answer of a write was lost, ConfigurationError for missing keys.
         """
         product = product_of(self.config, operation)
-        pair = pair_of(self.config, product)
-        door = self._door(pair)
+        door = self._door(product)
         wait = min(float(self.config.values["read_timeout"]), LONGEST_WAIT)
         call = Call(
             operation=operation,
@@ -85,7 +84,7 @@ class GavaClient:
         )
         response = door.send(
             call,
-            authorize=partial(self._authorize, door, pair),
+            authorize=self._authorize(door, product),
             rejects_token=rejects_token,
             classify=partial(classify, product=product),
         )
@@ -97,10 +96,9 @@ class GavaClient:
         Raises ProviderError or TransportError with a text for the person who typed the keys.
         """
         product = product_of(self.config, operation)
-        pair = pair_of(self.config, product)
-        door = self._door(pair)
+        door = self._door(product)
         door.require_host(self.base_url)
-        door.renew_token(partial(self._authorize, door, pair))
+        door.renew_token(self._authorize(door, product))
         return f"Connected to {self.base_url}: the credentials of “{product.title}” are accepted."
 
     def access_token(self, operation: str = "pin_by_pin") -> str:
@@ -108,26 +106,33 @@ class GavaClient:
 
         Raises ConfigurationError, ProviderError and TransportError.
         """
-        pair = pair_of(self.config, product_of(self.config, operation))
-        door = self._door(pair)
+        product = product_of(self.config, operation)
+        door = self._door(product)
         door.require_host(self.base_url)
-        return door.obtain_token(partial(self._authorize, door, pair))
+        return door.obtain_token(self._authorize(door, product))
 
-    def _door(self, pair: tuple[str, str]) -> Client:
+    def _door(self, product: Product) -> Client:
+        """For one pair, and one place where its tokens are had: they are shared by both."""
+        own = [product.token_path] if product.token_path else []
         rate = float(max(1, self.config.values["requests_per_second"]))
         return Client(
             "kra",
-            credential=credential_of(*pair),
+            credential=credential_of(*pair_of(self.config, product), *own),
             hosts=self.config.hosts,
             business=self.config.business,
             environment=self.config.environment,
             rate=(rate, rate),
         )
 
-    def _authorize(
-        self, door: Client, pair: tuple[str, str], deadline: float | None
-    ) -> tuple[str, float]:
-        return fetch_token(self.config, door, *pair, deadline)
+    def _authorize(self, door: Client, product: Product) -> Callable[[float], tuple[str, float]]:
+        pair = pair_of(self.config, product)
+        return partial(_fetch, self.config, door, pair, product.token_path)
+
+
+def _fetch(
+    config: Snapshot, door: Client, pair: tuple[str, str], path: str, deadline: float
+) -> tuple[str, float]:
+    return fetch_token(config, door, *pair, deadline, path=path)
 
 
 def pair_of(config: Snapshot, product: Product) -> tuple[str, str]:

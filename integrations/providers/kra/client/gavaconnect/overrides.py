@@ -10,7 +10,7 @@ from integrations.exceptions import ConfigurationError
 from integrations.models.kra_rules import read_lines
 from integrations.providers.kra.client.gavaconnect.products import PRODUCTS, Product
 
-_CODES, _GOOD = "code", "good"
+_CODES, _GOOD, _TOKEN = "code", "good", "token"
 
 
 def product_of(config: Snapshot, operation: str) -> Product:
@@ -22,17 +22,26 @@ def product_of(config: Snapshot, operation: str) -> Product:
     product = PRODUCTS[operation]
     own_path = config.values.get(product.path_setting) if product.path_setting else ""
     path = _lines(config, "paths").get(operation) or own_path or product.path
-    if not str(path).startswith("/"):
-        raise ConfigurationError(f"The path of “{product.title}” must begin with a slash.")
     keys, codes, good = dict(product.keys), product.codes, product.good
+    token_path = product.token_path
     for name, value in _facts(config, operation):
         if name == _CODES:
             codes = frozenset(value.split())
         elif name == _GOOD:
             good = frozenset(value.lower().split())
+        elif name == _TOKEN:
+            token_path = _path(value, product)
         else:
             keys[name] = value
-    return replace(product, path=str(path), keys=keys, codes=codes, good=good)
+    return replace(
+        product, path=_path(path, product), keys=keys, codes=codes, good=good, token_path=token_path
+    )
+
+
+def _path(value: object, product: Product) -> str:
+    if not str(value).startswith("/"):
+        raise ConfigurationError(f"The path of “{product.title}” must begin with a slash.")
+    return str(value)
 
 
 def _facts(config: Snapshot, operation: str) -> Iterator[tuple[str, str]]:

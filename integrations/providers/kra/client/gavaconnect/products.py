@@ -1,7 +1,7 @@
 """GavaConnect's products as data: where each is, how it is asked, how it says yes.
 
 Source: eTIMS reference, section 11. Two settings replace what is told here: `paths` a path, and
-`gavaconnect_facts` a key of the request or the codes of success.
+`gavaconnect_facts` a key of the request, the codes of success or the path of its token.
 """
 
 from __future__ import annotations
@@ -34,6 +34,9 @@ class Product:
     is_open: bool = False  # a body of the caller's own
     # Of what the product tells about, the words of a good standing, in lower case.
     good: frozenset[str] = frozenset()
+    # Where its token is had; "": where all the others' are, by the setting `token_path`. Payments
+    # and duty reportedly have /oauth/v1/generate (section 3 [1]).
+    token_path: str = ""
 
 
 _WITHHOLDING = frozenset({"70000"})
