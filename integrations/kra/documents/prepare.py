@@ -71,22 +71,29 @@ def work_out(
 
 
 def _customer(invoice: Invoice, config: Snapshot) -> Customer:
-    """The buyer; a sale without one has the settings' name, as one without a name can't be
-    credited (section 6.6)."""
+    """The buyer; a sale to nobody in particular has the settings' name and PIN, as one without a
+    name can't be credited (section 6.6).
+
+    A PIN is somebody's: it never goes out under the retail name. Raises InvalidInput.
+    """
     customer, values = invoice.customer, config.values
-    if not customer.name:
-        retail = str(values["retail_customer_name"] or "").strip()
-        if not retail and values["transport"] == "oscu_gateway":
-            raise InvalidInput(
-                "customer.name",
-                "is missing, and the settings have no name for retail sales.",
-                code="invalid_document",
-            )
-        customer = replace(customer, name=retail)
-        pin = str(values["retail_customer_pin"] or "").strip()
-        if pin and not customer.kra_pin:
-            customer = replace(customer, kra_pin=check_pin(pin, "retail_customer_pin").pin)
-    return customer
+    if customer.name:
+        return customer
+    if customer.kra_pin:
+        raise InvalidInput(
+            "customer.name", "is missing: a PIN names a buyer.", code="invalid_document"
+        )
+    retail = str(values["retail_customer_name"] or "").strip()
+    if not retail and values["transport"] == "oscu_gateway":
+        raise InvalidInput(
+            "customer.name",
+            "is missing, and the settings have no name for retail sales.",
+            code="invalid_document",
+        )
+    pin = str(values["retail_customer_pin"] or "").strip()
+    if pin:
+        pin = check_pin(pin, "retail_customer_pin").pin
+    return replace(customer, name=retail, kra_pin=pin)
 
 
 def _excluded(

@@ -184,11 +184,27 @@ def test_a_sale_without_a_customer_has_the_settings_name(
 def test_without_any_name_the_gateway_is_not_asked(
     config_of: Callable[..., Snapshot], items: list[KRAItem]
 ) -> None:
-    nameless = {"customer": {"kra_pin": "P051234568Y"}}
+    nobody = {"customer": None}
     config = config_of(transport="oscu_gateway", retail_customer_name="")
-    assert refused(config, line("Sugar", 1, 1), **nameless) == ("customer.name", "invalid_document")
+    assert refused(config, line("Sugar", 1, 1), **nobody) == ("customer.name", "invalid_document")
     config = config_of(transport="oscu_direct", retail_customer_name="")
-    body = sale_body(
-        ready(config, line("Sugar", 1, 1), **nameless).document, config=config, number=1
-    )
-    assert (body["custNm"], body["custTin"]) == (None, "P051234568Y")
+    body = sale_body(ready(config, line("Sugar", 1, 1), **nobody).document, config=config, number=1)
+    assert (body["custNm"], body["custTin"]) == (None, None)
+
+
+@pytest.mark.parametrize("transport", ["oscu_direct", "oscu_gateway", "vscu"])
+@pytest.mark.parametrize("name", [{}, {"name": " "}], ids=["none", "blank"])
+def test_a_pin_is_not_sold_to_under_the_retail_name(
+    config_of: Callable[..., Snapshot], items: list[KRAItem], transport: str, name: dict[str, str]
+) -> None:
+    config = config_of(transport=transport)
+    buyer = {"customer": {"kra_pin": "P051234568Y", **name}}
+    assert refused(config, line("Sugar", 1, 1), **buyer) == ("customer.name", "invalid_document")
+
+
+def test_a_name_alone_is_not_given_the_retail_pin(
+    config_of: Callable[..., Snapshot], items: list[KRAItem]
+) -> None:
+    config = config_of(retail_customer_pin="A000000000D")
+    prepared = ready(config, line("Sugar", 1, 116), customer={"name": "Njeri"})
+    assert (prepared.customer_name, prepared.customer_pin) == ("Njeri", "")
