@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
 from integrations.config import Snapshot
 from integrations.exceptions import InvalidInput
 from integrations.kra.documents.currency import remark_of
+from integrations.kra.documents.excluded import ExcludedLine
 from integrations.kra.documents.prepared import Prepared, WireLine, digest_of, sums_of
 from integrations.kra.documents.rates import PAYMENT, CodeLists
 from integrations.kra.documents.read import MOST_LINES
@@ -38,7 +38,7 @@ def assemble(
     lines: Sequence[WireLine],
     customer: Customer,
     issued_at: datetime,
-    excluded: Sequence[Mapping[str, Any]],
+    excluded: Sequence[ExcludedLine],
     warnings: Sequence[str],
     digest_source: Invoice,
 ) -> Prepared:
@@ -73,7 +73,10 @@ def assemble(
         "rates": {name: str(percent) for name, percent in rates.items()},
         "totals": {name: str(amount) for name, amount in sums.items()},
         "lines": [line.as_json(position) for position, line in enumerate(lines, 1)],
-        "excluded": list(excluded),
+        # Counted on, so that a credit note names either kind by its position.
+        "excluded": [
+            line.as_json(position) for position, line in enumerate(excluded, len(lines) + 1)
+        ],
     }
     return Prepared(
         kind=kind,

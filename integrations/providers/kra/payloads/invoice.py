@@ -12,7 +12,7 @@ NOTHING = Decimal(0)
 
 @dataclass(frozen=True, slots=True)
 class Customer:
-    """Who buys. `kra_pin` may be empty; with neither it is a sale under the settings' retail name."""
+    """Who buys; with neither name nor PIN it is a sale under the settings' retail name."""
 
     name: str = ""
     kra_pin: str = ""
