@@ -395,3 +395,20 @@ def test_foreign_money_goes_back_at_the_originals_rate(
     rest = prepared_credit(config, original, number="CN-2")
     assert part.total + rest.total == original.total
     assert rest.document["remark"] == "USD 19.98 at 129.4567"
+
+
+@pytest.mark.parametrize("profile", ["net_taxable", "spec_inclusive", "all_net"])
+@pytest.mark.parametrize("quantity", [5, 2])
+def test_the_vscu_gets_no_broken_percent_of_what_another_transport_signed(
+    config_of: Callable[..., Snapshot], items: list[KRAItem], profile: str, quantity: int
+) -> None:
+    config = config_of(amount_profile=profile)
+    data = simple(line("Sugar", 5, "99.99", discount_rate="12.5"))
+    original = stored(config, prepare(read_invoice(data), config))
+    part = {"original_line": 1, "quantity": quantity}
+    before = prepared_credit(config, original, part)
+    config = config_of(amount_profile=profile, transport="vscu")
+    after = prepared_credit(config, original, part)
+    assert {each["discount_rate"] for each in before.document["lines"]} == {"12.5"}
+    assert {Decimal(each["discount_rate"]) for each in after.document["lines"]} == {0}
+    assert (after.total, after.tax) == (before.total, before.tax)
