@@ -11,9 +11,10 @@ from integrations.exceptions import InvalidInput
 from integrations.kra.documents.currency import remark_of
 from integrations.kra.documents.excluded import ExcludedLine
 from integrations.kra.documents.prepared import Prepared, WireLine, digest_of, sums_of
-from integrations.kra.documents.rates import PAYMENT, CodeLists
+from integrations.kra.documents.rates import CodeLists
 from integrations.kra.documents.read import MOST_LINES
 from integrations.models.kra_invoice import InvoiceKind
+from integrations.providers.kra.codes.classes import PAYMENT
 from integrations.providers.kra.payloads.amounts import ONE, round2
 from integrations.providers.kra.payloads.invoice import Customer, Invoice
 
@@ -21,7 +22,7 @@ OTHER_PAYMENT = "07"
 
 
 def check_payment(invoice: Invoice, lists: CodeLists) -> None:
-    """Raise InvalidInput for a payment type that KRA's list (class 07) does not have."""
+    """Raise InvalidInput for a payment type that is not in KRA's list (class 07)."""
     if invoice.payment_type and not lists.knows(PAYMENT, invoice.payment_type):
         raise InvalidInput(
             "payment_type",

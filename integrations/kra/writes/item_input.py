@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from integrations.exceptions import InvalidInput
-from integrations.kra.lists import codes as classes
 from integrations.kra.lists.lookup import require_class, require_code
 from integrations.kra.writes.inputs import amount_of, flag_of, mapping_of, text_of
 from integrations.models import KRAItem
+from integrations.providers.kra.codes import classes
 
 # Parts of the code; and what may change later.
 FIXED = ("type_code", "origin", "packaging_unit", "quantity_unit")

@@ -140,11 +140,32 @@ def test_rates_that_cannot_be_read(config_of: Callable[..., Snapshot], text: str
         tax_rates(config_of(tax_rates=text))
 
 
+@pytest.mark.parametrize("unit", ["U", "BX"])
+def test_what_is_surely_no_packaging_unit_is_refused_before_the_lists_were_fetched(
+    config: Snapshot, items: list[KRAItem], unit: str
+) -> None:
+    """Section 10: KRA answers 913 to it, though it is a quantity unit."""
+    odd = line("Sugar", 1, 1, packaging_unit=unit, quantity_unit=unit)
+    assert refused(config, odd) == ("items[0].packaging_unit", "unknown_code")
+    assert ready(config, line("Sugar", 1, 1, quantity_unit=unit)).is_required
+
+
+@pytest.mark.parametrize("code", ["00", "08", "42", "1"])
+def test_payment_types_are_known_before_the_lists_were_fetched(
+    config: Snapshot, items: list[KRAItem], code: str
+) -> None:
+    sold = line("Sugar", 1, 1)
+    assert refused(config, sold, payment_type=code) == ("payment_type", "unknown_code")
+    assert ready(config, sold, payment_type="07").is_required
+    codes("07", "01", code)
+    assert ready(config, sold, payment_type=code).is_required
+
+
 def test_units_and_payment_types_are_looked_up_where_the_lists_were_fetched(
     config: Snapshot, items: list[KRAItem]
 ) -> None:
-    odd = line("Sugar", 1, 1, packaging_unit="U", quantity_unit="ZZ")
-    assert ready(config, odd, payment_type="42").is_required
+    odd = line("Sugar", 1, 1, packaging_unit="XX", quantity_unit="ZZ")
+    assert ready(config, odd).is_required
     codes("17", "CT", "BG")
     assert refused(config, odd) == ("items[0].packaging_unit", "unknown_code")
     codes("10", "NO", "U")
