@@ -49,7 +49,8 @@ class KRAItemAdmin(ReadOnlyAdmin):
         (None, {"fields": ("item_code", "name", "reference", "standing_shown", "stock")}),
         ("As KRA has it", {"fields": (
             "class_code", "type_code", "origin", "packaging_unit", "quantity_unit", "tax_type",
-            "price", "barcode", "is_insured", "is_used",
+            "price", "barcode", "standard_name", "batch", "safety_quantity", "group_prices",
+            "additional_info", "is_insured", "is_used",
         )}),
         ("For the record", {"fields": (
             "tin", "environment_shown", "business", "created_at", "updated_at",

@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import Truncator
 
 from integrations.admin.badges import BADGE_CSS, Badge
 from integrations.admin.filters import AttentionFilter, BusinessFilter, DateFilter, WorkStateFilter
@@ -26,12 +27,14 @@ from integrations.admin.kra_words import (
     signed_amount,
 )
 from integrations.admin.theme import model_page
+from integrations.kra.outbox.told import reason_of
 from integrations.kra.receipts import control_number, receipt_of
 from integrations.kra.receipts.html import context_of
 from integrations.models import InvoiceState, KRAInvoice
 
 # A document may have 999 lines; its receipt has them all.
 LINES_SHOWN = 100
+REASON_SHOWN = 120
 
 
 @admin.register(KRAInvoice)
@@ -40,8 +43,8 @@ class KRAInvoiceAdmin(LiveDocumentAdmin, KRAInvoiceActionsAdmin):
 
     list_display = (
         "created_shown", "trader_number", "kind_shown", "state_shown", "attention_shown",
-        "total_shown", "customer_shown", "number", "receipt_shown", "branch_shown",
-        "environment_shown", "business",
+        "reason_shown", "times_sent", "total_shown", "customer_shown", "number", "receipt_shown",
+        "branch_shown", "environment_shown", "business",
     )  # fmt: skip
     list_select_related = ("branch",)
     list_filter = (
@@ -99,6 +102,15 @@ class KRAInvoiceAdmin(LiveDocumentAdmin, KRAInvoiceActionsAdmin):
     def attention_shown(self, invoice: KRAInvoice) -> SafeString | None:
         """Whether a person has to look; the document's page says why."""
         return Badge("Needs a person", "warn").render() if invoice.attention else None
+
+    @admin.display(description="reason", empty_value="-")
+    def reason_shown(self, invoice: KRAInvoice) -> SafeString | None:
+        """Why it is not signed, cut; all of it where the pointer rests."""
+        told = reason_of(invoice)
+        if not told:
+            return None
+        cut = Truncator(told).chars(REASON_SHOWN)
+        return format_html('<span title="{}">{}</span>', told, cut)
 
     @admin.display(description="total")
     def total_shown(self, invoice: KRAInvoice) -> SafeString:

@@ -21,6 +21,7 @@ from integrations.models import (
     KRAStock,
     KRAWrite,
 )
+from integrations.providers.kra.payloads.items import PRICE_LEVELS
 
 _AMOUNT: dict[str, Any] = {"max_digits": 18, "decimal_places": 2}
 
@@ -51,7 +52,8 @@ class KRAItemSerializer(serializers.ModelSerializer[KRAItem]):
         fields = [
             "id", "business", "environment", "tin", "item_code", "reference", "name", "class_code",
             "type_code", "origin", "packaging_unit", "quantity_unit", "tax_type", "price",
-            "barcode", "is_insured", "is_used", "is_excluded", "is_registered", "stock",
+            "barcode", "standard_name", "batch", "safety_quantity", "group_prices",
+            "additional_info", "is_insured", "is_used", "is_excluded", "is_registered", "stock",
         ]  # fmt: skip
         read_only_fields = fields
 
@@ -159,6 +161,18 @@ class ItemBodySerializer(_PlaceSerializer):
     tax_type = serializers.CharField(max_length=5, required=False)
     price = serializers.DecimalField(**_AMOUNT, required=False, help_text="VAT included.")
     barcode = serializers.CharField(max_length=20, required=False, allow_blank=True)
+    standard_name = serializers.CharField(max_length=200, required=False, allow_blank=True)
+    batch = serializers.CharField(max_length=10, required=False, allow_blank=True)
+    safety_quantity = serializers.DecimalField(
+        **_AMOUNT, required=False, allow_null=True, help_text="Least that should be in stock."
+    )
+    group_prices = serializers.ListField(
+        child=serializers.DecimalField(**_AMOUNT, allow_null=True),
+        max_length=PRICE_LEVELS,
+        required=False,
+        help_text="Prices of the levels 1 to 5; null where a level has none.",
+    )
+    additional_info = serializers.CharField(max_length=7, required=False, allow_blank=True)
     is_insured = serializers.BooleanField(required=False)
     is_used = serializers.BooleanField(required=False)
 

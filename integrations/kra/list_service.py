@@ -81,9 +81,10 @@ class ListService(ServiceBase):
 
         Names: `name`, `class_code`, `packaging_unit`, `quantity_unit`, `tax_type`, `price` (VAT
         included), `type_code` ("2": finished product), `origin` ("KE"), `barcode`, `is_insured`,
-        `is_used`, `reference` (the ERP's own key). `item_code` or a known `reference` changes
-        that item; else KRA's next code is given to it. Inside an open transaction it is stored
-        with it. The same again is no second report.
+        `is_used`, `reference` (the ERP's own key), `standard_name`, `batch`, `safety_quantity`,
+        `group_prices` (of up to five levels), `additional_info`. `item_code` or a known
+        `reference` changes that item; else KRA's next code is given to it. Inside an open
+        transaction it is stored with it. The same again is no second report.
         """
 
         def act() -> dict[str, Any]:

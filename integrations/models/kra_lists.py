@@ -128,6 +128,12 @@ class KRAItem(models.Model):
     tax_type = models.CharField(max_length=5)
     price = models.DecimalField(max_digits=18, decimal_places=2, default=0)
     barcode = models.CharField(max_length=20, blank=True, default="")
+    standard_name = models.CharField(max_length=200, blank=True, default="")
+    batch = models.CharField(max_length=10, blank=True, default="")
+    safety_quantity = models.DecimalField(max_digits=13, decimal_places=2, null=True, blank=True)
+    # Of the levels 1 to 5, as text; None where a level has none.
+    group_prices = models.JSONField(default=list, blank=True)
+    additional_info = models.CharField(max_length=7, blank=True, default="")
     is_insured = models.BooleanField(default=False)
     is_used = models.BooleanField(default=True)
     # Sold without eTIMS: lines with it are left out of what KRA is told.

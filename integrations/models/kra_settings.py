@@ -137,7 +137,8 @@ class KRASettings(AccountSettings):
             "What KRA does not document": (
                 "paths", "invoice_path", "invoice_status_path", "sync_path", "duplicate_codes",
                 "vscu_duplicate_codes", "purchase_rejected_code", "first_list_date",
-                "is_bearer_sent", "is_invoice_saved_twice",
+                "is_bearer_sent", "is_invoice_saved_twice", "purchaser_acceptance",
+                "is_supply_discounted", "stock_adjusted_in_code",
                 "read_timeout", "offline_hours", "offline_alarm_hours", "requests_per_second",
             ),
         }
@@ -289,7 +290,8 @@ class KRASettings(AccountSettings):
     invoice_checker_client_secret = _product_secret("Invoice checker")
     obligation_codes = models.CharField(
         max_length=300,
-        default="1=Income tax, individual 4=Income tax, company 5=VAT 6=PAYE 7=Excise 8=Rental",
+        default="1=Income tax, individual 2=Income tax, non-resident 3=Income tax, partnership "
+        "4=Income tax, company 5=VAT 6=PAYE 7=Excise 8=Rental",
         blank=True,
         help_text="Obligation codes of NIL returns; sources disagree.",
     )
@@ -333,6 +335,23 @@ class KRASettings(AccountSettings):
         "call saveInvoice after saveSales",
         default=False,
         help_text="One source says that the VSCU wants it.",
+    )
+    purchaser_acceptance = models.CharField(
+        max_length=1,
+        choices=(("N", "N"), ("Y", "Y")),
+        default="N",
+        help_text="prchrAcptcYn of every invoice; most send N, some Y.",
+    )
+    is_supply_discounted = models.BooleanField(
+        "send supply amounts after the discount",
+        default=False,
+        help_text="splyAmt of invoice lines; one source does, the others before it.",
+    )
+    stock_adjusted_in_code = models.CharField(
+        max_length=5,
+        choices=(("06", "06"), ("05", "05")),
+        default="06",
+        help_text="Movement by which a count adds to the stock; one source swaps 05 and 06.",
     )
     read_timeout = models.PositiveSmallIntegerField(
         default=60, help_text="Seconds to wait for KRA's answer; it is often slow."

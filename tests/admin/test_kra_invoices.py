@@ -98,6 +98,36 @@ def test_the_list_takes_as_many_queries_for_many_rows_as_for_one(
     assert queries() == one
 
 
+@pytest.mark.parametrize(
+    ("state", "told", "words"),
+    [
+        (InvoiceState.REJECTED, {"message": f"Unknown item {HOSTILE}"}, "Unknown item &lt;script"),
+        (InvoiceState.IN_DOUBT, {"message": "No answer."}, "No answer."),
+        (InvoiceState.QUEUED, {"message": "No answer.", "attention": "Look."}, ">Look.<"),
+        (InvoiceState.QUEUED, {}, "The branch is held: wrong key"),
+        (InvoiceState.REJECTED, {"message": "x" * 300}, f">{'x' * 119}…<"),
+    ],
+)
+def test_the_list_tells_the_reason_and_how_often_it_was_sent(
+    branch: KRABranch, admin_client: Client, state: str, told: dict[str, str], words: str
+) -> None:
+    branch.held_reason = "wrong key"
+    branch.save()
+    invoice_row(branch, state=state, times_sent=4711, **told)
+    html = admin_client.get(LIST).content.decode()
+    assert words in html
+    assert ">4711<" in html
+    assert HOSTILE not in html
+
+
+def test_the_list_gives_no_reason_for_what_is_signed(
+    branch: KRABranch, admin_client: Client
+) -> None:
+    KRABranch.objects.update(held_reason="wrong key")
+    invoice_row(branch)
+    assert "wrong key" not in admin_client.get(LIST).content.decode()
+
+
 def test_the_page_tells_state_receipt_lines_and_history(
     invoice: KRAInvoice, admin_client: Client
 ) -> None:

@@ -66,6 +66,14 @@ def test_items_are_saved_and_reported(client: APIClient) -> None:
     assert client.get(f"{API}items/x/").status_code == 404
     url = f"{API}items/{found['id']}/exclude/"
     assert client.post(url, {"excluded": True}).json()["is_excluded"]
+    assert not client.post(url, {"excluded": False}).json()["is_excluded"]
+    more = {"safety_quantity": "12.50", "group_prices": ["110.00", None], "batch": "B-17"}
+    saved = client.post(f"{API}items/", {"reference": "SOAP", "business": "", **more})
+    assert saved.status_code == 200, saved.content
+    found = rows(client, "items/?search=Soap")[0]
+    assert {name: found[name] for name in more} == more
+    wrong = client.post(f"{API}items/", {**SOAP, "group_prices": ["1"] * 6})
+    assert wrong.json()["error"]["field"].startswith("group_prices")
     answer = client.post(f"{API}items/", {**SOAP, "tax_type": "Q", "reference": "B"})
     assert (answer.status_code, answer.json()["error"]["field"]) == (400, "tax_type")
 

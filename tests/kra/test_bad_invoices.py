@@ -22,6 +22,8 @@ def _second(**changes: Any) -> Change:
 BAD: tuple[tuple[str, Change, str, str], ...] = (
     ("wrong PIN", lambda _shop: {"customer": {"name": "W", "kra_pin": "P05123456X"}},
      "customer.kra_pin", "9 digits"),
+    ("PIN without a name", lambda _shop: {"customer": {"kra_pin": "P051234568Y"}},
+     "customer.name", "is missing"),
     ("negative", _second(quantity="-2"), "items[1].quantity", ""),
     ("negative price", _second(unit_price="-1"), "items[1].unit_price", ""),
     ("mixed rates", _second(tax_rate="8"), "items[1].tax_rate", ""),

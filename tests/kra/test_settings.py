@@ -112,7 +112,8 @@ def test_lists_that_are_right() -> None:
 def test_the_obligations_are_read_with_spaces_in_their_names() -> None:
     preset = KRASettings._meta.get_field("obligation_codes").default
     assert read_obligations(preset) == {
-        "1": "Income tax, individual", "4": "Income tax, company", "5": "VAT", "6": "PAYE",
+        "1": "Income tax, individual", "2": "Income tax, non-resident",
+        "3": "Income tax, partnership", "4": "Income tax, company", "5": "VAT", "6": "PAYE",
         "7": "Excise", "8": "Rental",
     }  # fmt: skip
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
 from integrations.config import Snapshot
 from integrations.exceptions import InvalidInput
 from integrations.kra.documents.currency import remark_of
+from integrations.kra.documents.excluded import ExcludedLine
 from integrations.kra.documents.prepared import Prepared, WireLine, digest_of, sums_of
-from integrations.kra.documents.rates import PAYMENT, CodeLists
+from integrations.kra.documents.rates import CodeLists
 from integrations.kra.documents.read import MOST_LINES
 from integrations.models.kra_invoice import InvoiceKind
+from integrations.providers.kra.codes.classes import PAYMENT
 from integrations.providers.kra.payloads.amounts import ONE, round2
 from integrations.providers.kra.payloads.invoice import Customer, Invoice
 
@@ -21,7 +22,7 @@ OTHER_PAYMENT = "07"
 
 
 def check_payment(invoice: Invoice, lists: CodeLists) -> None:
-    """Raise InvalidInput for a payment type that KRA's list (class 07) does not have."""
+    """Raise InvalidInput for a payment type that is not in KRA's list (class 07)."""
     if invoice.payment_type and not lists.knows(PAYMENT, invoice.payment_type):
         raise InvalidInput(
             "payment_type",
@@ -38,7 +39,7 @@ def assemble(
     lines: Sequence[WireLine],
     customer: Customer,
     issued_at: datetime,
-    excluded: Sequence[Mapping[str, Any]],
+    excluded: Sequence[ExcludedLine],
     warnings: Sequence[str],
     digest_source: Invoice,
 ) -> Prepared:
@@ -73,7 +74,10 @@ def assemble(
         "rates": {name: str(percent) for name, percent in rates.items()},
         "totals": {name: str(amount) for name, amount in sums.items()},
         "lines": [line.as_json(position) for position, line in enumerate(lines, 1)],
-        "excluded": list(excluded),
+        # Counted on, so that a credit note names either kind by its position.
+        "excluded": [
+            line.as_json(position) for position, line in enumerate(excluded, len(lines) + 1)
+        ],
     }
     return Prepared(
         kind=kind,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
+from typing import NamedTuple
 
 from integrations.config import Snapshot
 from integrations.exceptions import InvalidInput
@@ -14,10 +15,10 @@ from integrations.kra.documents.credit_lines import credit_lines
 from integrations.kra.documents.credit_match import Taken, all_left, of_line
 from integrations.kra.documents.credited import left_of
 from integrations.kra.documents.dates import moment_of
-from integrations.kra.documents.prepared import Prepared, WireLine
+from integrations.kra.documents.excluded import excluded_credit
+from integrations.kra.documents.prepared import Prepared
 from integrations.kra.documents.rates import code_lists
 from integrations.models import KRAInvoice
-from integrations.models.kra_invoice import InvoiceState
 from integrations.providers.kra.payloads.amounts import ONE, ZERO
 from integrations.providers.kra.payloads.invoice import Invoice
 
@@ -39,8 +40,11 @@ def prepare_credit(invoice: Invoice, original: KRAInvoice | None, config: Snapsh
     lists = code_lists(config)
     check_payment(invoice, lists)
     taken = _taken(invoice, original)
-    lines = credit_lines(taken, config)
-    _check_given(invoice, lines, original)
+    lines = credit_lines([each for each in taken if each.left.is_told], config)
+    excluded = excluded_credit([each for each in taken if not each.left.is_told])
+    figures = [_Figure(line.source, line.paid, line.amounts.tax) for line in lines]
+    figures += [_Figure(line.source, line.paid, line.tax) for line in excluded]
+    _check_given(invoice, figures, original)
     rates = {kind: Decimal(rate) for kind, rate in original.document["rates"].items()}
     copied = replace(
         invoice,
@@ -55,7 +59,7 @@ def prepare_credit(invoice: Invoice, original: KRAInvoice | None, config: Snapsh
         lines=lines,
         customer=customer,
         issued_at=issued_at,
-        excluded=[],
+        excluded=excluded,
         warnings=invoice.warnings,
         digest_source=invoice,
     )
@@ -71,7 +75,7 @@ def _taken(invoice: Invoice, original: KRAInvoice) -> list[Taken]:
             for taken in of_line(line, index, left, used, original)
         ]
     taken = all_left(left)
-    if not taken and original.state != InvoiceState.NOT_REQUIRED:
+    if not taken:
         raise InvalidInput(
             "original_invoice_number",
             f"nothing is left of {original.trader_number} to credit.",
@@ -80,7 +84,15 @@ def _taken(invoice: Invoice, original: KRAInvoice) -> list[Taken]:
     return taken
 
 
-def _check_given(invoice: Invoice, lines: Sequence[WireLine], original: KRAInvoice) -> None:
+class _Figure(NamedTuple):
+    """What a line of the credit note gives back, in the original's currency; `tax` is KES."""
+
+    source: int
+    paid: Decimal
+    tax: Decimal
+
+
+def _check_given(invoice: Invoice, lines: Sequence[_Figure], original: KRAInvoice) -> None:
     """Raise InvalidInput where the ERP's own figures are others, be it by a cent."""
     is_kes = original.exchange_rate == ONE
     for index, line in enumerate(invoice.items):
@@ -89,15 +101,14 @@ def _check_given(invoice: Invoice, lines: Sequence[WireLine], original: KRAInvoi
             continue
         paid = sum((each.paid for each in own), ZERO)
         # A line's total may be without the tax, as on an invoice.
-        right = {paid, paid - sum((each.amounts.tax for each in own), ZERO)} if is_kes else {paid}
+        right = {paid, paid - sum((each.tax for each in own), ZERO)} if is_kes else {paid}
         if line.total not in right:
             _refuse(f"items[{index}].total", line.total, paid)
     given = invoice.totals
-    # An original with lines that KRA is not told of has other totals.
-    if given is None or original.document["excluded"]:
+    if given is None:
         return
     paid = sum((each.paid for each in lines), ZERO)
-    tax = sum((each.amounts.tax for each in lines), ZERO)
+    tax = sum((each.tax for each in lines), ZERO)
     if given.total is not None and given.total != paid:
         _refuse("totals.total", given.total, paid)
     if is_kes and given.tax_amount is not None and given.tax_amount != tax:

@@ -9,7 +9,7 @@ from typing import Any
 from integrations.config import Snapshot
 from integrations.kra.documents.credit_match import Taken
 from integrations.kra.documents.prepared import WireLine
-from integrations.kra.documents.wire_lines import price_in, shared
+from integrations.kra.documents.wire_lines import price_in, shared, tellable
 from integrations.providers.kra.payloads.amounts import (
     ALL_NET,
     ZERO,
@@ -72,17 +72,19 @@ def _parts(taken: Taken, total: Decimal, config: Snapshot) -> tuple[LineAmounts,
     line, profile = taken.left.line, str(config.values["amount_profile"])
     rate = Decimal(line["rate"])
     is_untouched = total == Decimal(line["total"]) and taken.quantity == Decimal(line["quantity"])
-    if is_untouched and taken.left.profile == profile:
+    discount_rate = Decimal(line["discount_rate"])
+    told = tellable(discount_rate, config)
+    if is_untouched and taken.left.profile == profile and told == discount_rate:
         return (_copied(line),)
     had_tax = taken.left.profile != ALL_NET
     return line_amounts(
         profile,
         quantity=taken.quantity,
         total=total,
-        tax=tax_inside(total, rate),
+        tax=Decimal(line["tax"]) if is_untouched else tax_inside(total, rate),
         rate=rate,
         price=round2(price_in(profile, Decimal(line["price"]), rate, includes_tax=had_tax)),
-        discount_rate=Decimal(line["discount_rate"]),
+        discount_rate=told,
     )
 
 

@@ -33,7 +33,7 @@ def all_left(left: Mapping[int, Left]) -> list[Taken]:
 def of_line(
     line: Line, index: int, left: Mapping[int, Left], used: dict[int, Decimal], original: KRAInvoice
 ) -> list[Taken]:
-    """What a line takes; nothing where it names what the original left out for KRA.
+    """What a line takes, be it told KRA or excluded from eTIMS.
 
     `used` is what earlier lines of the same credit note took, by position; it is added to. Raises
     InvalidInput for a line that the original does not have, that differs from it, or that takes
@@ -41,8 +41,6 @@ def of_line(
     """
     named = [each for each in left.values() if _is_named(line, each.line)]
     if not named:
-        if any(_is_named(line, each) for each in original.document["excluded"]):
-            return []
         raise InvalidInput(
             f"items[{index}].{_key_field(line)}",
             f"{original.trader_number} has no such line.",

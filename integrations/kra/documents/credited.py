@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -19,11 +19,15 @@ _DEAD = (InvoiceState.REJECTED,)
 
 @dataclass(slots=True)
 class Left:
-    """Of one line of the original as it was sent: what no credit note has taken."""
+    """Of one line of the original: what no credit note has taken.
+
+    `is_told` is False where the line's item is excluded from eTIMS. `total` is KES.
+    """
 
     line: Mapping[str, Any]
     # By which the original was worked out.
     profile: str
+    is_told: bool
     quantity: Decimal
     total: Decimal
     paid: Decimal
@@ -35,16 +39,24 @@ def left_of(original: KRAInvoice) -> dict[int, Left]:
         line["position"]: Left(
             line=line,
             profile=original.document["profile"],
+            is_told=name == "lines",
             quantity=Decimal(line["quantity"]),
             total=Decimal(line["total"]),
             paid=Decimal(line["paid"]),
         )
-        for line in original.document["lines"]
+        for name in ("lines", "excluded")
+        for line in original.document[name]
     }
     for document in living_credits(original).values_list("document", flat=True):
-        for line in document["lines"]:
+        for line in _all_lines(document):
             take(left, line)
     return left
+
+
+def _all_lines(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """Those that KRA is told of, and those that it is not."""
+    yield from document["lines"]
+    yield from document["excluded"]
 
 
 def take(left: Mapping[int, Left], line: Mapping[str, Any]) -> Left | None:
@@ -69,7 +81,7 @@ def check_credit(prepared: Prepared, original: KRAInvoice) -> None:
     InvalidInput naming the line.
     """
     left = left_of(original)
-    for line in prepared.document["lines"]:
+    for line in _all_lines(prepared.document):
         of = take(left, line)
         field = f"items[{line['source']}]"
         if of is None:

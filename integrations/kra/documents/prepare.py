@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any
 
 from integrations.config import Snapshot
 from integrations.exceptions import InvalidInput
@@ -13,6 +12,7 @@ from integrations.kra.documents.assemble import assemble, check_payment
 from integrations.kra.documents.catalogue import Sold
 from integrations.kra.documents.credit import prepare_credit
 from integrations.kra.documents.dates import moment_of
+from integrations.kra.documents.excluded import excluded_lines
 from integrations.kra.documents.pins import check_pin
 from integrations.kra.documents.prepared import Prepared
 from integrations.kra.documents.rates import code_lists
@@ -56,7 +56,6 @@ def work_out(
     """The amounts of a sale whose items are known; asks nobody. Raises InvalidInput."""
     includes, paid = paid_by(invoice, sold)
     lines = wire_lines(invoice, sold, paid, config, includes_tax=includes)
-    excluded = _excluded(invoice, sold, [each.total for each in paid])
     return assemble(
         invoice,
         config,
@@ -64,43 +63,33 @@ def work_out(
         lines=lines,
         customer=_customer(invoice, config),
         issued_at=moment_of(invoice.issue_date),
-        excluded=excluded,
+        excluded=excluded_lines(invoice, sold, paid),
         warnings=warnings,
         digest_source=invoice,
     )
 
 
 def _customer(invoice: Invoice, config: Snapshot) -> Customer:
-    """The buyer; a sale without one has the settings' name, as one without a name can't be
-    credited (section 6.6)."""
+    """The buyer; a sale to nobody in particular has the settings' name and PIN, as one without a
+    name can't be credited (section 6.6).
+
+    A PIN is somebody's: it never goes out under the retail name. Raises InvalidInput.
+    """
     customer, values = invoice.customer, config.values
-    if not customer.name:
-        retail = str(values["retail_customer_name"] or "").strip()
-        if not retail and values["transport"] == "oscu_gateway":
-            raise InvalidInput(
-                "customer.name",
-                "is missing, and the settings have no name for retail sales.",
-                code="invalid_document",
-            )
-        customer = replace(customer, name=retail)
-        pin = str(values["retail_customer_pin"] or "").strip()
-        if pin and not customer.kra_pin:
-            customer = replace(customer, kra_pin=check_pin(pin, "retail_customer_pin").pin)
-    return customer
-
-
-def _excluded(
-    invoice: Invoice, sold: Sequence[Sold], paid: Sequence[Decimal]
-) -> list[dict[str, Any]]:
-    return [
-        {
-            "source": index,
-            "keys": list(item.keys),
-            "item_code": item.item_code,
-            "name": item.name,
-            "quantity": str(line.quantity),
-            "paid": str(amount),
-        }
-        for index, (line, item, amount) in enumerate(zip(invoice.items, sold, paid, strict=True))
-        if item.is_excluded
-    ]
+    if customer.name:
+        return customer
+    if customer.kra_pin:
+        raise InvalidInput(
+            "customer.name", "is missing: a PIN names a buyer.", code="invalid_document"
+        )
+    retail = str(values["retail_customer_name"] or "").strip()
+    if not retail and values["transport"] == "oscu_gateway":
+        raise InvalidInput(
+            "customer.name",
+            "is missing, and the settings have no name for retail sales.",
+            code="invalid_document",
+        )
+    pin = str(values["retail_customer_pin"] or "").strip()
+    if pin:
+        pin = check_pin(pin, "retail_customer_pin").pin
+    return replace(customer, name=retail, kra_pin=pin)

@@ -16,6 +16,13 @@ from integrations.config import Snapshot
 from integrations.config.memo import StampedMemo
 from integrations.exceptions import ConfigurationError
 from integrations.models import KRACode
+from integrations.providers.kra.codes.classes import (
+    PACKAGING_UNIT,
+    PAYMENT,
+    QUANTITY_UNIT,
+    TAX_TYPE,
+    may_be,
+)
 from integrations.providers.kra.payloads.amounts import TAX_TYPES
 
 # Reference, section 7.1: what holds until class 04 was fetched.
@@ -28,7 +35,6 @@ FALLBACK = MappingProxyType(
         "E": Decimal(8),
     }
 )
-TAX, PAYMENT, QUANTITY, PACKAGING = "04", "07", "10", "17"
 _PAIR = re.compile(r"([A-E])\s*=\s*(\d{1,3}(?:\.\d{1,2})?)")
 _RATE = re.compile(r"\s*(\d{1,3}(?:\.\d+)?)\s*%?\s*")
 
@@ -46,9 +52,9 @@ class CodeLists:
     codes: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def knows(self, class_code: str, code: str) -> bool:
-        """Whether KRA's list has the code; true where the list was never fetched."""
+        """Whether KRA's list has the code; where it was never fetched, whether it may have."""
         known = self.codes.get(class_code)
-        return known is None or code in known
+        return may_be(class_code, code) if known is None else code in known
 
 
 def tax_rates(config: Snapshot) -> dict[str, Decimal]:
@@ -60,10 +66,10 @@ def tax_rates(config: Snapshot) -> dict[str, Decimal]:
 
 
 def code_lists(
-    config: Snapshot, classes: tuple[str, ...] = (PAYMENT, QUANTITY, PACKAGING)
+    config: Snapshot, classes: tuple[str, ...] = (PAYMENT, QUANTITY_UNIT, PACKAGING_UNIT)
 ) -> CodeLists:
     """Rates and codes of the environment, as this process knows them."""
-    classes = (TAX, *classes)
+    classes = (TAX_TYPE, *classes)
     told, codes = _known.get(
         (config.environment, classes), lambda: _fetched(config.environment, classes)
     )
@@ -82,7 +88,7 @@ def _fetched(environment: str, classes: tuple[str, ...]) -> _Fetched:
         .values_list("class_code", "code", Cast("extra", TextField()))
     )
     for class_code, code, extra in rows:
-        if class_code != TAX:
+        if class_code != TAX_TYPE:
             codes.setdefault(class_code, set()).add(code)
         elif code in FALLBACK:
             rates[code] = _rate_in(extra, FALLBACK[code])

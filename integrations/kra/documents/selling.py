@@ -8,7 +8,8 @@ from decimal import Decimal
 from integrations.config import Snapshot
 from integrations.exceptions import InvalidInput
 from integrations.kra.documents.catalogue import Catalogue, Item, Sold
-from integrations.kra.documents.rates import PACKAGING, QUANTITY, CodeLists
+from integrations.kra.documents.rates import CodeLists
+from integrations.providers.kra.codes.classes import PACKAGING_UNIT, QUANTITY_UNIT
 from integrations.providers.kra.payloads.invoice import Line
 
 
@@ -46,10 +47,10 @@ def _default(config: Snapshot) -> Item:
 def _sold(line: Line, item: Item, index: int, lists: CodeLists, warnings: list[str]) -> Sold:
     package = line.packaging_unit or item.packaging_unit
     unit = line.quantity_unit or item.quantity_unit
-    if not lists.knows(PACKAGING, package):
-        _unknown_unit(f"items[{index}].packaging_unit", package, PACKAGING)
-    if not lists.knows(QUANTITY, unit):
-        _unknown_unit(f"items[{index}].quantity_unit", unit, QUANTITY)
+    if not lists.knows(PACKAGING_UNIT, package):
+        _unknown_unit(f"items[{index}].packaging_unit", package, PACKAGING_UNIT)
+    if not lists.knows(QUANTITY_UNIT, unit):
+        _unknown_unit(f"items[{index}].quantity_unit", unit, QUANTITY_UNIT)
     tax_type = _tax_type(line, item.tax_type, lists.rates, index, warnings)
     told = (line.item_code, line.reference, line.description)
     keys = dict.fromkeys((*told, item.item_code, item.reference, item.name))

@@ -9,6 +9,7 @@ from integrations.config import Snapshot
 from integrations.kra.documents.catalogue import Sold
 from integrations.kra.documents.currency import in_kes
 from integrations.kra.documents.prepared import WireLine
+from integrations.models.kra_settings import Transport
 from integrations.providers.kra.payloads.amounts import (
     ALL_NET,
     HUNDRED,
@@ -104,12 +105,16 @@ def price_in(profile: str, price: Decimal, rate: Decimal, *, includes_tax: bool)
 
 
 def _discount_rate(line: Line, paid: Paid, config: Snapshot) -> Decimal:
-    """The percent to tell: none where the VSCU would refuse it (section 6.3, whole percents)."""
     rate = line.discount_rate
     if not rate and paid.discount and paid.supply:
         rate = round2(paid.discount * HUNDRED / paid.supply)
+    return tellable(rate, config)
+
+
+def tellable(rate: Decimal, config: Snapshot) -> Decimal:
+    """The percent off to tell: none where the VSCU would refuse it (section 6.3, whole ones)."""
     is_whole = rate == rate.to_integral_value()
-    return rate if is_whole or config.values["transport"] != "vscu" else ZERO
+    return rate if is_whole or config.values["transport"] != Transport.VSCU else ZERO
 
 
 def shared(paid: Decimal, total: Decimal, parts: Sequence[LineAmounts]) -> list[Decimal]:

@@ -9,16 +9,6 @@ from integrations.kra.lists.rows import BATCH, key_of, read_rows, rows_of
 from integrations.models import KRABranch, KRACode, KRAItemClass
 from integrations.providers.kra.payloads.values import clean_text, whole
 
-TAX_TYPE = "04"
-PACKAGING_UNIT = "17"
-QUANTITY_UNIT = "10"
-COUNTRY = "05"
-CURRENCY = "33"
-PAYMENT = "07"
-ITEM_TYPE = "24"
-STOCK_MOVEMENT = "12"
-CREDIT_REASON = "32"
-
 
 def store_codes(branch: KRABranch, data: object) -> tuple[int, int]:
     """Keep `clsList`; how many codes were stored, and how many were unreadable."""

@@ -3,15 +3,9 @@
 from __future__ import annotations
 
 from integrations.exceptions import InvalidInput
-from integrations.kra.lists import codes as classes
 from integrations.models import KRACode, KRAItemClass
+from integrations.providers.kra.codes import classes
 
-# Section 10: enough to begin with, where a list was never read.
-_FALLBACK = {
-    classes.TAX_TYPE: frozenset("ABCDE"),
-    classes.ITEM_TYPE: frozenset("123"),
-    classes.PAYMENT: frozenset(f"0{digit}" for digit in range(1, 8)),
-}
 _WORDS = {
     classes.TAX_TYPE: "tax type",
     classes.PACKAGING_UNIT: "packaging unit",
@@ -34,7 +28,7 @@ def known_codes(environment: str, class_code: str) -> frozenset[str]:
     """The codes in use of one class; where it was never read, those that all sources agree on."""
     rows = KRACode.objects.filter(environment=environment, class_code=class_code, is_used=True)
     found = frozenset(rows.values_list("code", flat=True))
-    return found or _FALLBACK.get(class_code, frozenset())
+    return found or classes.WHOLE.get(class_code, frozenset())
 
 
 def require_code(environment: str, class_code: str, field: str, value: object) -> str:

@@ -17,6 +17,7 @@ STATUS = {
     InvoiceState.REJECTED: "rejected",
     InvoiceState.NOT_REQUIRED: "not required",
 }
+_WAITING = (InvoiceState.QUEUED, InvoiceState.SENDING)
 WAITS = "It is stored and is sent when its turn comes. The receipt is provisional until then."
 
 
@@ -57,10 +58,18 @@ def tell(invoice: KRAInvoice) -> dict[str, Any]:
     }
 
 
+def reason_of(invoice: KRAInvoice) -> str:
+    """Why it is not signed, in words: what a person has to see to, what KRA said, or why its
+    branch is held. "" where nothing stands in its way."""
+    told = invoice.attention or invoice.message
+    if told or invoice.state not in _WAITING:
+        return told
+    held = invoice.branch.held_reason
+    return f"The branch is held: {held}" if held else ""
+
+
 def _message(invoice: KRAInvoice) -> str:
-    if invoice.message:
+    if invoice.message or invoice.state not in _WAITING:
         return invoice.message
-    if invoice.state in (InvoiceState.QUEUED, InvoiceState.SENDING):
-        held = invoice.branch.held_reason
-        return f"{WAITS} The branch is held: {held}"[:300] if held else WAITS
-    return ""
+    held = invoice.branch.held_reason
+    return f"{WAITS} The branch is held: {held}"[:300] if held else WAITS

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from typing import Any
 
 from integrations.kra.receipts.data import (
@@ -19,6 +19,7 @@ from integrations.kra.receipts.qr import qr_text
 from integrations.kra.receipts.settings import receipt_settings
 from integrations.models import Environment, InvoiceKind, InvoiceState, KRAInvoice
 from integrations.models.kra_settings import AmountProfile
+from integrations.providers.kra.payloads.amounts import round2
 
 ZERO = Decimal(0)
 # Code tables 07 and 32, and the tax types of class 04 (reference, sections 7.1 and 10).
@@ -160,24 +161,20 @@ def _lines(document: Mapping[str, Any], sign: Decimal) -> tuple[ReceiptLine, ...
 
 def _excluded(document: Mapping[str, Any], sign: Decimal) -> tuple[ReceiptLine, ...]:
     """Lines that the buyer pays and KRA is not told of, in KES like the others."""
-    last, rate = len(document["lines"]), Decimal(document.get("exchange_rate") or "1")
-    found = []
-    for at, line in enumerate(document.get("excluded") or (), start=1):
-        total, amount = _cents(Decimal(line["paid"]) * rate), Decimal(line["quantity"])
-        found.append(
-            ReceiptLine(
-                number=last + at,
-                name=line["name"],
-                code=line["item_code"],
-                quantity=amount,
-                unit="",
-                price=_cents(total / amount) if amount else total,
-                discount=ZERO,
-                total=total * sign,
-                tax_type="",
-            )
+    return tuple(
+        ReceiptLine(
+            number=line["position"],
+            name=line["name"],
+            code=line["item_code"],
+            quantity=Decimal(line["quantity"]),
+            unit="",
+            price=round2(Decimal(line["total"]) / Decimal(line["quantity"])),
+            discount=ZERO,
+            total=_money(line["total"], sign),
+            tax_type="",
         )
-    return tuple(found)
+        for line in document["excluded"]
+    )
 
 
 def _taxes(document: Mapping[str, Any], sign: Decimal) -> tuple[TaxRow, ...]:
@@ -219,7 +216,7 @@ def _foreign(invoice: KRAInvoice, sign: Decimal) -> Foreign | None:
     if invoice.currency == "KES":
         return None
     document = invoice.document
-    paid = (line["paid"] for line in (*document["lines"], *(document.get("excluded") or ())))
+    paid = (line["paid"] for line in (*document["lines"], *document["excluded"]))
     total = sum((Decimal(each) for each in paid), ZERO)
     return Foreign(invoice.currency, invoice.exchange_rate, total * sign)
 
@@ -227,7 +224,3 @@ def _foreign(invoice: KRAInvoice, sign: Decimal) -> Foreign | None:
 def _money(text: Any, sign: Decimal) -> Decimal:
     """Of a credit note with a minus; nothing is 0.00 there too, never -0.00."""
     return Decimal(text) * sign + ZERO
-
-
-def _cents(amount: Decimal) -> Decimal:
-    return amount.quantize(Decimal("0.01"), ROUND_HALF_UP)

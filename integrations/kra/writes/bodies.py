@@ -68,6 +68,7 @@ def settled_target(write: KRAWrite, config: Snapshot) -> dict[str, Any] | None:
     difference = Decimal(document["target"]) - quantity_of(write.branch, line["item_code"])
     if not difference:
         return None
-    movement = Movement.ADJUSTED_IN if difference > 0 else Movement.ADJUSTED_OUT
+    adjusted_in = Movement(config.text("stock_adjusted_in_code"))
+    movement = adjusted_in if difference > 0 else Movement.ADJUSTED_OUT
     lines = stock_line(line, abs(difference), Decimal(line["price"]), config)
     return {**document, "movement": str(movement), "lines": lines}

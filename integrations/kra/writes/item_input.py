@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 from integrations.exceptions import InvalidInput
-from integrations.kra.lists import codes as classes
 from integrations.kra.lists.lookup import require_class, require_code
 from integrations.kra.writes.inputs import amount_of, flag_of, mapping_of, text_of
 from integrations.models import KRAItem
+from integrations.providers.kra.codes import classes
+from integrations.providers.kra.payloads.items import PRICE_LEVELS
 
 # Parts of the code; and what may change later.
 FIXED = ("type_code", "origin", "packaging_unit", "quantity_unit")
-CHANGEABLE = ("name", "class_code", "tax_type", "price", "barcode", "is_insured")
+CHANGEABLE = (
+    "name", "class_code", "tax_type", "price", "barcode", "is_insured", "standard_name", "batch",
+    "safety_quantity", "group_prices", "additional_info",
+)  # fmt: skip
 KNOWN = (*FIXED, *CHANGEABLE, "is_used", "reference", "item_code")
 _CLASS_OF = {
     "type_code": classes.ITEM_TYPE,
@@ -53,10 +58,29 @@ def read_item(environment: str, data: object, known: KRAItem | None) -> dict[str
         "name": text_of("name", value("name"), 200, required=True),
         "price": amount_of("price", value("price", "0")),
         "barcode": text_of("barcode", value("barcode", ""), 20),
+        "standard_name": text_of("standard_name", value("standard_name"), 200),
+        "batch": text_of("batch", value("batch"), 10),
+        "safety_quantity": _optional_amount("safety_quantity", value("safety_quantity")),
+        "group_prices": _group_prices(value("group_prices")),
+        "additional_info": text_of("additional_info", value("additional_info"), 7),
         "is_insured": flag_of("is_insured", value("is_insured", False)),
         "is_used": flag_of("is_used", value("is_used", True)),
         "reference": text_of("reference", value("reference", ""), 100),
     }
+
+
+def _optional_amount(field: str, value: object) -> Decimal | None:
+    return None if value is None else amount_of(field, value)
+
+
+def _group_prices(value: object) -> list[str | None]:
+    """The prices of up to five levels as text; None at a level is none."""
+    if value is None:
+        return []
+    if not isinstance(value, list | tuple) or len(value) > PRICE_LEVELS:
+        raise InvalidInput("group_prices", f"must be a list of at most {PRICE_LEVELS} prices.")
+    prices = [_optional_amount(f"group_prices[{index}]", each) for index, each in enumerate(value)]
+    return [None if price is None else f"{price:.2f}" for price in prices]
 
 
 def _default(name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -48,10 +49,11 @@ def register_item(
     if item.is_excluded:
         raise InvalidInput("item", "is excluded from eTIMS, so KRA is not told of it.")
     document = {
-        **{name: getattr(item, name) for name in (*FIXED, *CHANGEABLE) if name != "price"},
+        **{name: getattr(item, name) for name in (*FIXED, *CHANGEABLE)},
         "item_code": item.item_code,
         "running_number": item.running_number,
         "price": f"{item.price:.2f}",
+        "safety_quantity": _amount_text(item.safety_quantity),
         "is_used": item.is_used,
         "is_new": not item.is_registered,
     }
@@ -59,6 +61,10 @@ def register_item(
         branch, WriteKind.ITEM, item.item_code, document, business=business, by=by
     )
     return write
+
+
+def _amount_text(amount: Decimal | None) -> str | None:
+    return None if amount is None else f"{amount:.2f}"
 
 
 def find_item(branch: KRABranch, field: str, name: object) -> KRAItem:

@@ -11,7 +11,6 @@ from django.db import transaction
 from integrations.config import Snapshot
 from integrations.exceptions import InvalidInput
 from integrations.kra.config import branch_of
-from integrations.kra.lists import codes as classes
 from integrations.kra.lists.lookup import known_codes
 from integrations.kra.writes.amounts import stock_line
 from integrations.kra.writes.inputs import (
@@ -26,6 +25,7 @@ from integrations.kra.writes.items import find_item
 from integrations.kra.writes.stock import quantity_of, waiting_of
 from integrations.kra.writes.store import check_key, queue_write
 from integrations.models import KRABranch, KRAItem, KRAWrite, WriteKind
+from integrations.providers.kra.codes import classes
 from integrations.providers.kra.payloads.stock import IN, OUT, Movement
 
 SERVICE = "3"

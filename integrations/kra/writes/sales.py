@@ -7,6 +7,7 @@ from typing import Any
 
 from integrations.kra.writes.movements import AUTOMATIC, SERVICE, queue_movement
 from integrations.models import InvoiceKind, KRAInvoice, KRAItem, KRAWrite
+from integrations.providers.kra.payloads.amounts import round2
 from integrations.providers.kra.payloads.stock import Movement
 from integrations.providers.kra.payloads.values import day, decimal
 
@@ -14,7 +15,6 @@ _AMOUNTS = {
     "quantity": "qty",
     "packages": "pkg",
     "price": "prc",
-    "supply": "splyAmt",
     "discount": "dcAmt",
     "taxable": "taxblAmt",
     "tax": "taxAmt",
@@ -77,4 +77,6 @@ def _line(line: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **{name: str(line.get(field) or "") for name, field in _TEXTS.items()},
         **{name: str(decimal(line.get(field))) for name, field in _AMOUNTS.items()},
+        # Before the discount, whatever the settings say of an invoice's.
+        "supply": str(round2(decimal(line.get("qty")) * decimal(line.get("prc")))),
     }

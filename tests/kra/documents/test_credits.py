@@ -283,22 +283,105 @@ def test_another_profile_keeps_what_the_buyer_gets_back(
     assert prepared.tax == original.tax
 
 
-def test_a_line_that_kra_never_heard_of_is_left_out(config: Snapshot, items: list[KRAItem]) -> None:
+@pytest.fixture
+def airtime(config: Snapshot, items: list[KRAItem]) -> KRAInvoice:
+    """Three of an item that is excluded from eTIMS, 350.00 with 48.28 of VAT, and bread for 50."""
     item("KE2CTNO0000009", "Airtime", is_excluded=True)
-    data = simple(line("Airtime", 1, 100), line("Bread", 1, 50))
-    original = stored(config, prepare(read_invoice(data), config))
-    assert original.total == 50
-    prepared = prepared_credit(config, original, line("Airtime", 1, None))
-    assert not prepared.is_required
-    assert prepared_credit(config, original).total == 50
+    sold = line("Airtime", 3, 120, discount_amount=10), line("Bread", 1, 50)
+    return stored(config, prepare(read_invoice(simple(*sold)), config))
 
 
-def test_an_original_that_kra_never_heard_of(config: Snapshot, items: list[KRAItem]) -> None:
+def test_a_line_that_kra_never_heard_of_is_credited_beside_it(
+    config: Snapshot, airtime: KRAInvoice
+) -> None:
+    assert airtime.total == 50
+    alone = prepared_credit(config, airtime, line("Airtime", 1, None))
+    assert not alone.is_required
+    whole = prepared_credit(config, airtime, totals={"total": 400, "tax_amount": "48.28"})
+    assert (whole.total, whole.is_required) == (50, True)
+    (kept,) = whole.document["excluded"]
+    assert (kept["name"], kept["quantity"], kept["original"]) == ("Airtime", "3", 2)
+    assert (kept["paid"], kept["tax"], kept["total"]) == ("350.00", "48.28", "350.00")
+
+
+def test_parts_of_an_excluded_line_add_up(config: Snapshot, airtime: KRAInvoice) -> None:
+    first = credited(config, airtime, line("Airtime", 1, None, total="116.67"))
+    rest = prepared_credit(config, airtime, number="CN-2", totals={"total": "283.33"})
+    parts = (first.document["excluded"], rest.document["excluded"])
+    assert [(each["quantity"], each["paid"]) for (each,) in parts] == [
+        ("1", "116.67"),
+        ("2", "233.33"),
+    ]
+
+
+def test_too_much_of_an_excluded_line(config: Snapshot, airtime: KRAInvoice) -> None:
+    much = line("Airtime", 4, None)
+    assert refused("items[0].quantity", config, airtime, much) == "over_credit"
+    late = prepare(read_invoice(credit(number="CN-3")), config, original=airtime)
+    credited(config, airtime, line("Airtime", 2, None), state=InvoiceState.NOT_REQUIRED)
+    more = line("Airtime", 2, None)
+    assert refused("items[0].quantity", config, airtime, more, number="CN-2") == "over_credit"
+    with pytest.raises(InvalidInput) as caught:
+        check_credit(late, airtime)
+    assert (caught.value.field, caught.value.code) == ("items[1].quantity", "over_credit")
+
+
+@pytest.mark.parametrize(
+    ("said", "field", "code"),
+    [
+        ({"unit_price": 119}, "unit_price", "not_the_original"),
+        ({"tax_rate": 0}, "tax_rate", "not_the_original"),
+        ({"tax_type": "A"}, "tax_type", "not_the_original"),
+        ({"total": "116.66"}, "total", "wrong_amount"),
+    ],
+)
+def test_what_an_excluded_line_may_not_say(
+    config: Snapshot, airtime: KRAInvoice, said: dict[str, Any], field: str, code: str
+) -> None:
+    given = {"original_line": 1, "quantity": 1, **said}
+    assert refused(f"items[0].{field}", config, airtime, given) == code
+
+
+@pytest.mark.parametrize(
+    ("totals", "field"),
+    [
+        ({"total": 50}, "totals.total"),
+        ({"total": "400.01"}, "totals.total"),
+        ({"tax_amount": 0}, "totals.tax_amount"),
+        ({"subtotal": 400}, "totals.subtotal"),
+    ],
+)
+def test_the_totals_of_a_note_count_what_is_excluded(
+    config: Snapshot, airtime: KRAInvoice, totals: dict[str, Any], field: str
+) -> None:
+    assert refused(field, config, airtime, totals=totals) == "wrong_amount"
+
+
+def test_an_original_that_kra_never_heard_of_is_credited_once(
+    config: Snapshot, items: list[KRAItem]
+) -> None:
     item("KE2CTNO0000009", "Airtime", is_excluded=True)
     first = prepare(read_invoice(simple(line("Airtime", 1, 100))), config)
     assert not first.is_required
     original = stored(config, first, state=InvoiceState.NOT_REQUIRED)
     assert not prepared_credit(config, original).is_required
+    credited(config, original, state=InvoiceState.NOT_REQUIRED)
+    assert refused("original_invoice_number", config, original, number="CN-2") == "over_credit"
+
+
+def test_excluded_lines_in_foreign_money_go_back_to_the_cent(
+    config: Snapshot, items: list[KRAItem]
+) -> None:
+    item("KE2CTNO0000009", "Airtime", is_excluded=True)
+    data = simple(line("Airtime", 3, "9.99"), currency="USD", exchange_rate="129.4567")
+    first = prepare(read_invoice(data), config)
+    original = stored(config, first, state=InvoiceState.NOT_REQUIRED)
+    part = credited(
+        config, original, line("Airtime", 1, None), state=InvoiceState.NOT_REQUIRED
+    ).document["excluded"][0]
+    rest = prepared_credit(config, original, number="CN-2").document["excluded"][0]
+    assert (part["paid"], part["total"]) == ("9.99", "1293.27")
+    assert (rest["paid"], rest["total"]) == ("19.98", "2586.55")
 
 
 def test_foreign_money_goes_back_at_the_originals_rate(
@@ -312,3 +395,20 @@ def test_foreign_money_goes_back_at_the_originals_rate(
     rest = prepared_credit(config, original, number="CN-2")
     assert part.total + rest.total == original.total
     assert rest.document["remark"] == "USD 19.98 at 129.4567"
+
+
+@pytest.mark.parametrize("profile", ["net_taxable", "spec_inclusive", "all_net"])
+@pytest.mark.parametrize("quantity", [5, 2])
+def test_the_vscu_gets_no_broken_percent_of_what_another_transport_signed(
+    config_of: Callable[..., Snapshot], items: list[KRAItem], profile: str, quantity: int
+) -> None:
+    config = config_of(amount_profile=profile)
+    data = simple(line("Sugar", 5, "99.99", discount_rate="12.5"))
+    original = stored(config, prepare(read_invoice(data), config))
+    part = {"original_line": 1, "quantity": quantity}
+    before = prepared_credit(config, original, part)
+    config = config_of(amount_profile=profile, transport="vscu")
+    after = prepared_credit(config, original, part)
+    assert {each["discount_rate"] for each in before.document["lines"]} == {"12.5"}
+    assert {Decimal(each["discount_rate"]) for each in after.document["lines"]} == {0}
+    assert (after.total, after.tax) == (before.total, before.tax)

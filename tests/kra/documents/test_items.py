@@ -140,11 +140,32 @@ def test_rates_that_cannot_be_read(config_of: Callable[..., Snapshot], text: str
         tax_rates(config_of(tax_rates=text))
 
 
+@pytest.mark.parametrize("unit", ["U", "BX"])
+def test_what_is_surely_no_packaging_unit_is_refused_before_the_lists_were_fetched(
+    config: Snapshot, items: list[KRAItem], unit: str
+) -> None:
+    """Section 10: KRA answers 913 to it, though it is a quantity unit."""
+    odd = line("Sugar", 1, 1, packaging_unit=unit, quantity_unit=unit)
+    assert refused(config, odd) == ("items[0].packaging_unit", "unknown_code")
+    assert ready(config, line("Sugar", 1, 1, quantity_unit=unit)).is_required
+
+
+@pytest.mark.parametrize("code", ["00", "08", "42", "1"])
+def test_payment_types_are_known_before_the_lists_were_fetched(
+    config: Snapshot, items: list[KRAItem], code: str
+) -> None:
+    sold = line("Sugar", 1, 1)
+    assert refused(config, sold, payment_type=code) == ("payment_type", "unknown_code")
+    assert ready(config, sold, payment_type="07").is_required
+    codes("07", "01", code)
+    assert ready(config, sold, payment_type=code).is_required
+
+
 def test_units_and_payment_types_are_looked_up_where_the_lists_were_fetched(
     config: Snapshot, items: list[KRAItem]
 ) -> None:
-    odd = line("Sugar", 1, 1, packaging_unit="U", quantity_unit="ZZ")
-    assert ready(config, odd, payment_type="42").is_required
+    odd = line("Sugar", 1, 1, packaging_unit="XX", quantity_unit="ZZ")
+    assert ready(config, odd).is_required
     codes("17", "CT", "BG")
     assert refused(config, odd) == ("items[0].packaging_unit", "unknown_code")
     codes("10", "NO", "U")
@@ -184,11 +205,27 @@ def test_a_sale_without_a_customer_has_the_settings_name(
 def test_without_any_name_the_gateway_is_not_asked(
     config_of: Callable[..., Snapshot], items: list[KRAItem]
 ) -> None:
-    nameless = {"customer": {"kra_pin": "P051234568Y"}}
+    nobody = {"customer": None}
     config = config_of(transport="oscu_gateway", retail_customer_name="")
-    assert refused(config, line("Sugar", 1, 1), **nameless) == ("customer.name", "invalid_document")
+    assert refused(config, line("Sugar", 1, 1), **nobody) == ("customer.name", "invalid_document")
     config = config_of(transport="oscu_direct", retail_customer_name="")
-    body = sale_body(
-        ready(config, line("Sugar", 1, 1), **nameless).document, config=config, number=1
-    )
-    assert (body["custNm"], body["custTin"]) == (None, "P051234568Y")
+    body = sale_body(ready(config, line("Sugar", 1, 1), **nobody).document, config=config, number=1)
+    assert (body["custNm"], body["custTin"]) == (None, None)
+
+
+@pytest.mark.parametrize("transport", ["oscu_direct", "oscu_gateway", "vscu"])
+@pytest.mark.parametrize("name", [{}, {"name": " "}], ids=["none", "blank"])
+def test_a_pin_is_not_sold_to_under_the_retail_name(
+    config_of: Callable[..., Snapshot], items: list[KRAItem], transport: str, name: dict[str, str]
+) -> None:
+    config = config_of(transport=transport)
+    buyer = {"customer": {"kra_pin": "P051234568Y", **name}}
+    assert refused(config, line("Sugar", 1, 1), **buyer) == ("customer.name", "invalid_document")
+
+
+def test_a_name_alone_is_not_given_the_retail_pin(
+    config_of: Callable[..., Snapshot], items: list[KRAItem]
+) -> None:
+    config = config_of(retail_customer_pin="A000000000D")
+    prepared = ready(config, line("Sugar", 1, 116), customer={"name": "Njeri"})
+    assert (prepared.customer_name, prepared.customer_pin) == ("Njeri", "")

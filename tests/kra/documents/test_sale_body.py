@@ -197,6 +197,31 @@ def test_a_discount_in_money(body_of: Callable[..., Any]) -> None:
     assert (odd["prc"], odd["dcRt"], odd["dcAmt"], odd["totAmt"]) == (99.99, 0.01, 0.01, 99.98)
 
 
+@pytest.mark.parametrize("profile", ["net_taxable", "spec_inclusive", "all_net"])
+def test_supply_amounts_after_the_discount_by_setting(
+    config_of: Callable[..., Snapshot], items: list[KRAItem], profile: str
+) -> None:
+    """Section 7 [1]: 90 at 1000 less 10 percent is 81,000 for one source."""
+    sold = simple(line("Bread", 90, 1000, discount_rate=10))
+    told = []
+    for is_after in (False, True):
+        config = config_of(is_supply_discounted=is_after, amount_profile=profile)
+        document = prepare(read_invoice(sold), config).document
+        told.append(sale_body(document, config=config, number=1)["itemList"][0])
+    before, after = told
+    assert (before["splyAmt"], after["splyAmt"]) == (90000, 81000)
+    assert after == {**before, "splyAmt": 81000}
+
+
+def test_the_purchasers_acceptance_is_a_setting(
+    config_of: Callable[..., Snapshot], items: list[KRAItem]
+) -> None:
+    config = config_of(purchaser_acceptance="Y")
+    document = prepare(read_invoice(simple(line("Sugar", 1, 116))), config).document
+    body = sale_body(document, config=config, number=1)
+    assert (body["prchrAcptcYn"], body["receipt"]["prchrAcptcYn"]) == ("Y", "Y")
+
+
 def test_foreign_money_is_told_in_the_remark(body_of: Callable[..., Any]) -> None:
     body = body_of(
         line("Sugar", 3, "9.99", insurance=INSURED),

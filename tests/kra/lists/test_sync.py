@@ -189,6 +189,22 @@ def test_an_item_keeps_what_kra_does_not_know(kra: KRASettings) -> None:
     assert (item.reference, item.is_excluded, item.stock) == ("SUGAR", True, 5)
 
 
+def test_an_item_with_an_amount_that_has_no_room_is_left_out(
+    kra: KRASettings, sandbox: SandboxDriver
+) -> None:
+    odd = [
+        {"itemCd": "KE2CTNO0000901", "dftPrc": "10"},
+        {"itemCd": "KE2CTNO0000902", "dftPrc": "1e40"},
+        {"itemCd": "KE2CTNO0000903", "sftyQty": 10**11},
+    ]
+    sandbox.kra("catalogue", items=odd, stock=None)
+    done, data = KRAService().sync_tax_data(lists=["items"])
+    assert done
+    assert data["lists"]["items"]["unreadable"] == 2
+    found = KRAItem.objects.filter(item_code__startswith="KE2CTNO00009")
+    assert [item.item_code for item in found] == ["KE2CTNO0000901"]
+
+
 def test_a_decided_purchase_is_not_reopened_by_the_feed(
     kra: KRASettings, sandbox: SandboxDriver
 ) -> None:

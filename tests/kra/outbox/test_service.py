@@ -153,3 +153,14 @@ def test_without_a_device_nothing_is_stored(shop: Shop) -> None:
     assert not success
     assert message.code == "device_not_ready"
     assert not KRAInvoice.objects.exists()
+
+
+def test_supply_amounts_are_sent_as_kra_wants_them(open_shop: Callable[..., Shop]) -> None:
+    """Before the discount; after it where both sides are switched."""
+    shop = open_shop(is_supply_discounted=True)
+    sold = [shop.line(discount_rate="10")]
+    success, told = KRAService().submit_invoice(shop.invoice("INV-1", items=sold))
+    assert (success, "Invalid splyAmt" in str(told)) == (False, True)
+    shop.sandbox.kra("settings", is_supply_discounted=True)
+    success, told = KRAService().submit_invoice(shop.invoice("INV-2", items=sold))
+    assert (success, told["state"], told["total"]) == (True, "signed", "2088.00")

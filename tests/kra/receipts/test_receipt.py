@@ -120,8 +120,8 @@ def test_a_foreign_currency_has_its_own_line(branch: KRABranch) -> None:
 
 
 def test_what_is_excluded_from_etims_is_paid_for_and_marked(branch: KRABranch) -> None:
-    excluded = [{"source": 5, "item_code": "AIRTIME", "name": "Airtime", "quantity": "2",
-                 "paid": "200.00"}]  # fmt: skip
+    excluded = [{"position": 6, "source": 5, "item_code": "AIRTIME", "name": "Airtime",
+                 "quantity": "2", "total": "200.00", "paid": "200.00"}]  # fmt: skip
     receipt = receipt_of(invoice_row(branch, excluded=excluded))
     assert (receipt.lines[-1].tax_type, receipt.lines[-1].price) == ("", D("100.00"))
     assert (receipt.excluded, receipt.total) == (D("200.00"), D("4042.25"))

@@ -84,6 +84,13 @@ def test_what_is_in_the_code_does_not_change(service: KRAService) -> None:
         ("price", 1.5),
         ("is_used", "yes"),
         ("barcode", "1" * 21),
+        ("standard_name", "x" * 201),
+        ("batch", "x" * 11),
+        ("additional_info", "x" * 8),
+        ("safety_quantity", "-1"),
+        ("safety_quantity", "0.001"),
+        ("group_prices", "100"),
+        ("group_prices", ["1"] * 6),
     ],
 )
 def test_bad_input_names_the_field_and_stores_nothing(
@@ -93,6 +100,55 @@ def test_bad_input_names_the_field_and_stores_nothing(
     assert refused(service.save_item({**SOAP, field: value}))[0] == field
     assert KRAItem.objects.count() == before
     assert not KRAWrite.objects.exists()
+
+
+def test_a_price_of_a_level_is_named(service: KRAService) -> None:
+    answer = service.save_item({**SOAP, "group_prices": ["1", None, "-1"]})
+    assert refused(answer)[0] == "group_prices[2]"
+
+
+MORE: dict[str, Any] = {
+    "standard_name": "Soap, bar",
+    "batch": "B-17",
+    "safety_quantity": "12.50",
+    "group_prices": ["110.00", None, "100.00"],
+    "additional_info": "Scented",
+}
+
+
+@pytest.mark.parametrize("kra", ["oscu_direct", "oscu_gateway", "vscu"], indirect=True)
+def test_what_else_kra_takes_of_an_item(service: KRAService, sandbox: SandboxDriver) -> None:
+    told(service.save_item({**SOAP, **MORE}))
+    send_all()
+    body = KRAWrite.objects.get().body
+    names = ("itemStdNm", "btchNo", "sftyQty", "addInfo")
+    assert [body[name] for name in names] == ["Soap, bar", "B-17", 12.5, "Scented"]
+    prices = [body[f"grpPrcL{level}"] for level in range(1, 6)]
+    assert prices == [110, None, 100, None, None]
+    # KRA's list tells the same.
+    KRAItem.objects.update(
+        standard_name="", batch="", safety_quantity=None, group_prices=[], additional_info=""
+    )
+    told(service.sync_tax_data(lists=["items"]))
+    (item,) = told(service.items("Soap"))
+    assert {name: item[name] for name in MORE} == MORE
+
+
+def test_what_is_not_said_of_an_item_is_null(service: KRAService) -> None:
+    told(service.save_item(SOAP))
+    send_all()
+    body = KRAWrite.objects.get().body
+    names = ("itemStdNm", "btchNo", "sftyQty", "addInfo", "grpPrcL1", "grpPrcL5")
+    assert [body[name] for name in names] == [None] * 6
+
+
+def test_what_was_said_of_an_item_is_kept_and_can_be_taken_back(service: KRAService) -> None:
+    told(service.save_item({**SOAP, **MORE}))
+    kept = told(service.save_item({"reference": "SOAP", "price": "120"}))["item"]
+    assert {name: kept[name] for name in MORE} == MORE
+    gone = {"safety_quantity": None, "group_prices": [], "batch": ""}
+    kept = told(service.save_item({"reference": "SOAP", **gone}))["item"]
+    assert {name: kept[name] for name in MORE} == {**MORE, **gone}
 
 
 def test_a_misspelt_name_is_refused(service: KRAService) -> None:

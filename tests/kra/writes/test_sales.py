@@ -64,6 +64,15 @@ def test_the_same_document_is_one_movement(service: KRAService) -> None:
     assert KRAWrite.objects.count() == 2
 
 
+def test_the_stocks_supply_is_before_the_discount_whatever_the_sales_was(
+    service: KRAService,
+) -> None:
+    sold = line(1, dcRt=10)
+    report_sale(signed("sale", {**sold, "splyAmt": sold["splyAmt"] - sold["dcAmt"]}))
+    stored = KRAWrite.objects.get(kind="stock_io").document["lines"][0]
+    assert (stored["supply"], stored["discount"]) == ("2320.00", "232.0")
+
+
 def test_services_alone_move_nothing(service: KRAService) -> None:
     assert report_sale(signed("sale", line(1, **DELIVERY))) == []
 

@@ -11,7 +11,7 @@ from django.db import connection
 
 from integrations.kra.service import KRAService
 from integrations.kra.writes import resend, settle
-from integrations.models import KRABranch, KRAItem, KRAWrite, WriteState
+from integrations.models import KRABranch, KRAItem, KRASettings, KRAWrite, WriteState
 from integrations.work import later
 from tests.kra.writes.deeds import (
     SUGAR,
@@ -95,6 +95,17 @@ def test_a_count_is_told_as_the_difference_behind_what_waits(
     told_to_kra = [(row.number, row.body and row.body["sarTyCd"]) for row in done]
     assert told_to_kra == [(1, "02"), (2, "16"), (None, None), (3, "06")]
     assert {row.state for row in KRAWrite.objects.all()} == {"done"}
+
+
+def test_a_count_that_adds_has_the_settings_code(
+    service: KRAService, kra: KRASettings, sandbox: SandboxDriver
+) -> None:
+    kra.stock_adjusted_in_code = "05"
+    kra.save()
+    told(service.set_stock(SUGAR, 7))
+    send_all()
+    assert stock_of(sandbox, SUGAR) == "7"
+    assert KRAWrite.objects.get(kind="stock_io").body["sarTyCd"] == "05"
 
 
 @pytest.mark.parametrize(

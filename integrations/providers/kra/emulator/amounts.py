@@ -66,11 +66,13 @@ def check_sums(
         _compare(name, "", expected, number(body, name), settings)
 
 
-def expected_line(line: Mapping[str, Any], rate: Decimal, profile: str) -> dict[str, Decimal]:
+def expected_line(line: Mapping[str, Any], settings: Settings) -> dict[str, Decimal]:
     """What a line must hold, from quantity, price and discount; half up per line (section 7)."""
     supply = _round(number(line, "qty") * number(line, "prc"))
     discount = _round(supply * number(line, "dcRt") / 100)
-    return {"splyAmt": supply, "dcAmt": discount, **_parts(supply - discount, rate, profile)}
+    rest, rate = supply - discount, settings.rate(line["taxTyCd"])
+    told = rest if settings.is_supply_discounted else supply
+    return {"splyAmt": told, "dcAmt": discount, **_parts(rest, rate, settings.amount_profile)}
 
 
 def _parts(rest: Decimal, rate: Decimal, profile: str) -> dict[str, Decimal]:
@@ -84,8 +86,7 @@ def _parts(rest: Decimal, rate: Decimal, profile: str) -> dict[str, Decimal]:
 
 
 def _check_line(position: int, line: Mapping[str, Any], settings: Settings) -> None:
-    rate = settings.rate(line["taxTyCd"])
-    for name, expected in expected_line(line, rate, settings.amount_profile).items():
+    for name, expected in expected_line(line, settings).items():
         _compare(name, f" on item: {position}", expected, number(line, name), settings)
 
 

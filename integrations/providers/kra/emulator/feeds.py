@@ -152,8 +152,7 @@ def _line(world: World, position: int, given: Mapping[str, Any]) -> dict[str, An
         raise Rejected("lines: taxTyCd is A to E.")
     exact = {name: Decimal(str(line[name])) for name in ("pkg", "qty", "prc", "dcRt")}
     line.update(exact)
-    rate = world.settings.rate(line["taxTyCd"])
-    amounts = expected_line(line, rate, world.settings.amount_profile)
+    amounts = expected_line(line, world.settings)
     return line | amounts | {"totDcAmt": amounts["dcAmt"]}
 
 

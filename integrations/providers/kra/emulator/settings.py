@@ -40,6 +40,7 @@ class Settings:
     unapproved_code: str = "905"  # section 4 [2]
     is_stock_demanded: bool = True  # section 5.3 [1 live], on the gateway
     is_credit_limited: bool = False  # section 6.6 [2]: "KRA may not check"
+    is_supply_discounted: bool = False  # section 7 [1]: splyAmt of invoices after the discount
     is_saved_twice: bool = False  # section 5 [1]: the VSCU wants saveInvoice too
     vscu_lookup_path: str = ""  # section 5: unknown; a path opens one
     offline_hours: float = 24.0  # section 9 [2]

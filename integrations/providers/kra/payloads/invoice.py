@@ -12,7 +12,7 @@ NOTHING = Decimal(0)
 
 @dataclass(frozen=True, slots=True)
 class Customer:
-    """Who buys. Without a name the settings' retail name is sent; `kra_pin` may be empty."""
+    """Who buys; with neither name nor PIN it is a sale under the settings' retail name."""
 
     name: str = ""
     kra_pin: str = ""

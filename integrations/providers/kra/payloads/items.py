@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from integrations.config import Snapshot
 from integrations.providers.kra.payloads.values import flag, number, optional, registrar
 
 RUNNING_DIGITS = 7
+# grpPrcL1 to grpPrcL5.
+PRICE_LEVELS = 5
 _CODE = re.compile(r"[A-Z]{2}[0-9][A-Z0-9]{2,6}([0-9]{7})")
 LAST_RUNNING = 10**RUNNING_DIGITS - 1
 
@@ -46,13 +48,22 @@ def item_body(document: Mapping[str, Any], config: Snapshot) -> dict[str, Any]:
         "btchNo": optional(document, "batch"),
         "bcd": optional(document, "barcode"),
         "dftPrc": number(document["price"]),
-        **{f"grpPrcL{level}": None for level in range(1, 6)},
-        "addInfo": None,
-        "sftyQty": number(document["safety_quantity"]) if "safety_quantity" in document else None,
+        **_group_prices(document["group_prices"]),
+        "addInfo": optional(document, "additional_info"),
+        "sftyQty": _optional_number(document["safety_quantity"]),
         "isrcAplcbYn": flag(document["is_insured"]),
         "useYn": flag(document["is_used"]),
         **registrar(config),
     }
+
+
+def _group_prices(prices: Sequence[str | None]) -> dict[str, int | float | None]:
+    told = [*prices, *[None] * (PRICE_LEVELS - len(prices))]
+    return {f"grpPrcL{level}": _optional_number(price) for level, price in enumerate(told, 1)}
+
+
+def _optional_number(text: str | None) -> int | float | None:
+    return None if text is None else number(text)
 
 
 def composition_body(document: Mapping[str, Any], config: Snapshot) -> dict[str, Any]:

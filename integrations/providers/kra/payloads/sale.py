@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from integrations.config import Snapshot
@@ -39,7 +40,7 @@ def sale_body(
     """
     credit = document["kind"] == "credit_note"
     issued = datetime.fromisoformat(document["issued_at"])
-    lines = [_line(line) for line in document["lines"]]
+    lines = [_line(line, config) for line in document["lines"]]
     return {
         "trdInvcNo": document["trader_number"],
         "invcNo": number,
@@ -59,7 +60,7 @@ def sale_body(
         "rfdRsnCd": document["reason"] if credit else None,
         "totItemCnt": len(lines),
         **_sums(document),
-        "prchrAcptcYn": "N",
+        "prchrAcptcYn": config.values["purchaser_acceptance"],
         "remark": document["remark"] or None,
         **registrar(config),
         "receipt": _receipt(document, config, stamp14(issued)),
@@ -89,7 +90,7 @@ def _receipt(document: Mapping[str, Any], config: Snapshot, moment: str) -> dict
         "adrs": values["receipt_address"] or None,
         "topMsg": values["top_message"] or None,
         "btmMsg": values["bottom_message"] or None,
-        "prchrAcptcYn": "N",
+        "prchrAcptcYn": values["purchaser_acceptance"],
     }
     if values["transport"] == "vscu":
         # Section 6.2 [2]: VSCU clients send the registrar and a report number here too.
@@ -97,7 +98,15 @@ def _receipt(document: Mapping[str, Any], config: Snapshot, moment: str) -> dict
     return body
 
 
-def _line(line: Mapping[str, Any]) -> dict[str, Any]:
+def _supply(line: Mapping[str, Any], config: Snapshot) -> int | float:
+    """Quantity by price; after the discount where the settings say so (section 7 [1])."""
+    supply = Decimal(line["supply"])
+    if config.values["is_supply_discounted"]:
+        supply -= Decimal(line["discount"])
+    return json_number(str(supply))
+
+
+def _line(line: Mapping[str, Any], config: Snapshot) -> dict[str, Any]:
     insurance = line["insurance"] or {}
     rate, amount = insurance.get("rate"), insurance.get("amount")
     return {
@@ -111,7 +120,7 @@ def _line(line: Mapping[str, Any]) -> dict[str, Any]:
         "qtyUnitCd": line["quantity_unit"],
         "qty": json_number(line["quantity"]),
         "prc": json_number(line["price"]),
-        "splyAmt": json_number(line["supply"]),
+        "splyAmt": _supply(line, config),
         "dcRt": json_number(line["discount_rate"]),
         "dcAmt": json_number(line["discount"]),
         "isrccCd": insurance.get("code"),

@@ -15,7 +15,10 @@ NO_ORIGINAL = 0
 
 
 class Movement(StrEnum):
-    """Class 12; in are 01 to 06, out 11 to 16. One source swaps 05 and 06 (section 10)."""
+    """Class 12; in are 01 to 06, out 11 to 16.
+
+    One source swaps 05 and 06 (section 10): `stock_adjusted_in_code` says which adjusts.
+    """
 
     IMPORT = "01"
     PURCHASE = "02"
