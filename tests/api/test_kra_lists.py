@@ -5,9 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
-from integrations.models import KRAWrite
+from integrations.models import (
+    KRABranch,
+    KRACursor,
+    KRAImport,
+    KRAItem,
+    KRAPurchase,
+    KRAStock,
+    KRAWrite,
+)
 from tests.api.conftest import user_with, with_token
 from tests.kra.conftest import make_kra
 from tests.kra.writes.deeds import SOAP, SUGAR, send_all
@@ -40,6 +50,13 @@ def rows(client: APIClient, path: str) -> list[dict[str, Any]]:
     body = answer.json()
     found: list[dict[str, Any]] = body if isinstance(body, list) else body["results"]
     return found
+
+
+def queries(client: APIClient, path: str) -> int:
+    """How many queries a list takes, with their columns."""
+    with CaptureQueriesContext(connection) as caught:
+        assert client.get(API + path).status_code == 200
+    return len(caught)
 
 
 def test_lists_are_read_and_shown(client: APIClient) -> None:
@@ -148,3 +165,78 @@ def test_reading_lists_takes_one_right_at_both_addresses(client: APIClient) -> N
         caller = with_token(user_with(right), "tax:write")
         for url in (f"{API}sync/", ORIGINAL):
             assert caller.post(url, {}).status_code == status, (right, url)
+
+
+@pytest.fixture
+def reader(transactional_db: None) -> APIClient:
+    """Who may see everything of every business, which nobody wrote by KRA."""
+    return with_token(user_with(*RIGHTS, "view_krabranch", businesses=("*",)), "tax:read")
+
+
+def plant(count: int, business: str = "") -> None:
+    """So many branches of a business, each with a row in every list."""
+    for _ in range(count):
+        n = KRABranch.objects.count()
+        place = {"business": business, "environment": "sandbox"}
+        unit = KRABranch.objects.create(**place, tin="P051234567X", bhf_id=f"{n:02d}", key=f"k{n}")
+        item = KRAItem.objects.create(
+            **place, tin=unit.tin, item_code=f"KE{n}", name="Sugar", class_code="1", type_code="2",
+            packaging_unit="CT", quantity_unit="NO", tax_type="B",
+        )  # fmt: skip
+        write = KRAWrite.objects.create(
+            **place, branch=unit, kind="purchase", key="K", document={}, digest="0" * 64,
+            next_attempt_at=None,
+        )  # fmt: skip
+        KRAStock.objects.create(branch=unit, item=item, quantity=n)
+        KRAPurchase.objects.create(business=business, branch=unit, supplier_pin="P", write=write,
+                                   supplier_number=1)  # fmt: skip
+        KRAImport.objects.create(business=business, branch=unit, task_code="T", item=item,
+                                 declared_on="20261127", item_sequence=1, write=write)  # fmt: skip
+        KRACursor.objects.create(**place, tin=unit.tin, bhf_id=unit.bhf_id, list_name="codes")
+
+
+PAGED = ("items/", "stock/", "purchases/", "imports/", "reports/", "sync/", "branches/")
+
+
+def test_an_empty_business_is_the_installation_in_every_list(reader: APIClient) -> None:
+    plant(1)
+    plant(2, "duka")
+    for path in PAGED:
+        assert len(rows(reader, path)) == 3, path
+        assert len(rows(reader, f"{path}?business=")) == 1, path
+        assert len(rows(reader, f"{path}?business=duka")) == 2, path
+
+
+def test_one_row_is_of_the_business_that_the_address_names(reader: APIClient) -> None:
+    plant(1, "duka")
+    for path, key in (("items/", "id"), ("purchases/", "id"), ("imports/", "id"),
+                      ("reports/", "report_id")):  # fmt: skip
+        url = f"{API}{path}{rows(reader, path)[0][key]}/"
+        for query, status in (("", 200), ("?business=duka", 200), ("?business=", 404),
+                              ("?business=other", 404), ("?bussiness=duka", 400)):  # fmt: skip
+            assert reader.get(url + query).status_code == status, (path, query)
+
+
+@pytest.mark.parametrize("path", PAGED)
+def test_a_list_is_paged_and_takes_as_many_queries_for_many_rows_as_for_one(
+    reader: APIClient, path: str
+) -> None:
+    plant(1)
+    queries(reader, path)
+    one = queries(reader, path)
+    plant(4)
+    assert queries(reader, path) == one
+    page = reader.get(f"{API}{path}?page_size=2").json()
+    assert (len(page["results"]), bool(page["next"])) == (2, True)
+    assert reader.get(f"{API}{path}?colour=red").status_code == 400
+
+
+def test_lists_read_no_large_column_that_they_do_not_show(reader: APIClient) -> None:
+    plant(1)
+    for path in ("reports/", "purchases/", "imports/", "stock/", "items/"):
+        with CaptureQueriesContext(connection) as caught:
+            reader.get(API + path)
+        read = " ".join(query["sql"] for query in caught)
+        for column in ('krawrite"."document', 'krawrite"."body', 'kraitem"."data',
+                       'krabranch"."details'):  # fmt: skip
+            assert column not in read, (path, column)
