@@ -28,6 +28,7 @@ from django.utils.timesince import timesince
 from integrations.admin.badges import BADGE_CSS, Badge
 from integrations.admin.filters import BusinessFilter
 from integrations.admin.kra_filters import HeldFilter
+from integrations.admin.kra_form_page import form_page
 from integrations.admin.kra_words import device_badge, held_badge
 from integrations.admin.money_form import TextBox
 from integrations.admin.read_only import ReadOnlyAdmin
@@ -144,14 +145,12 @@ class KRABranchAdmin(ReadOnlyAdmin):
         lines = [f"Nothing is sent of {branch} since it is held: {branch.held_reason}"]
         if not branch.held_reason:
             lines = [f"{branch} is not held. Here the number of its next invoice can be set."]
-        context = {
-            **self.admin_site.each_context(request),
-            "title": "Release the branch" if branch.held_reason else "Set the next number",
-            "lines": lines, "button": "Let it go on" if branch.held_reason else "Set it",
-            "form": form, "back": reverse(PAGE, args=[pk]), "opts": self.opts,
-            "media": self.media,
-        }  # fmt: skip
-        return TemplateResponse(request, "admin/integrations/kra_form.html", context)
+        is_held = bool(branch.held_reason)
+        return form_page(
+            self, request, form, title="Release the branch" if is_held else "Set the next number",
+            button="Let it go on" if is_held else "Set it", back=reverse(PAGE, args=[pk]),
+            lines=lines,
+        )  # fmt: skip
 
     def compare_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:
         """Compare our book with KRA's now, and show where they differ."""

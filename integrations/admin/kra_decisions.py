@@ -9,7 +9,6 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -17,6 +16,7 @@ from django.utils.safestring import SafeString
 from integrations.admin.badges import Badge
 from integrations.admin.filters import BusinessFilter
 from integrations.admin.kra_filters import BranchFilter
+from integrations.admin.kra_form_page import form_page
 from integrations.admin.kra_reports import write_badge
 from integrations.admin.money_form import TextBox
 from integrations.admin.read_only import ReadOnlyAdmin
@@ -102,12 +102,10 @@ class _DecisionAdmin(ReadOnlyAdmin):
             else:
                 messages.success(request, f"{row}: decided; KRA is told next.")
                 return HttpResponseRedirect(back)
-        context = {
-            **self.admin_site.each_context(request),
-            "title": f"{act.capitalize()} {row}", "lines": [], "button": act.capitalize(),
-            "form": form, "back": back, "opts": self.opts, "media": self.media,
-        }  # fmt: skip
-        return TemplateResponse(request, "admin/integrations/kra_form.html", context)
+        return form_page(
+            self, request, form, title=f"{act.capitalize()} {row}", button=act.capitalize(),
+            back=back,
+        )  # fmt: skip
 
     def lines_of(self, row: Any) -> list[tuple[str, str, str]]:
         """(number, words, what is likely) of each line that needs an item of ours."""

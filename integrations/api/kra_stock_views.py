@@ -16,7 +16,7 @@ from integrations.api.hub_view import BODY_REFUSALS, REFUSALS, refuse_unknown
 from integrations.api.idempotency import HEADER_PARAMETER, answer_once
 from integrations.api.kra_base import BUSINESS, KRAView, PagedView
 from integrations.api.serializers import ErrorSerializer
-from integrations.api.throttles import TaxThrottle
+from integrations.api.throttles import AskThrottle, TaxThrottle
 from integrations.kra.writes import movements, resend
 from integrations.models import KRAStock, KRAWrite
 from integrations.providers.kra.payloads.stock import IN
@@ -163,22 +163,28 @@ class ReportResendView(_ReportView):
     """Sends a report again."""
 
     rights = {"POST": base.RESEND_REPORT}
+    keyed = frozenset({"POST"})
+    costly = (AskThrottle,)
 
     @extend_schema(
         operation_id="kra_report_resend",
         summary="Send a rejected report again, or one in doubt at once",
         description="One in doubt keeps its number and body. What is done or waits is left alone.",
         request=None,
-        parameters=[_REPORT_ID],
-        responses={200: shapes.ResentSerializer, **REFUSALS, **_GONE},
+        parameters=[_REPORT_ID, HEADER_PARAMETER],
+        responses={200: shapes.ResentSerializer, 409: ErrorSerializer, **REFUSALS, **_GONE},
         tags=base.TAGS,
     )
-    def post(self, _request: Request, report_id: str) -> Response:
-        """The report afterwards."""
+    def post(self, request: Request, report_id: str) -> Response:
+        """Once for each Idempotency-Key: the report afterwards."""
         write = self.find_row(report_id)
-        done = bool(resend(KRAWrite.objects.filter(pk=write.pk)))
-        told = {"success": done, "report": self.find_row(report_id)}
-        return Response(shapes.ResentSerializer(told).data)
+
+        def act() -> Response:
+            done = bool(resend(KRAWrite.objects.filter(pk=write.pk)))
+            told = {"success": done, "report": self.find_row(report_id)}
+            return Response(shapes.ResentSerializer(told).data)
+
+        return answer_once(request, act)
 
 
 def _moved(writes: list[KRAWrite]) -> Response:

@@ -9,7 +9,7 @@ from django.contrib.auth.models import Permission, User
 from django.test import Client
 
 from integrations.kra.service import KRAService
-from integrations.models import KRAImport, KRAItem, KRAPurchase, KRAWrite
+from integrations.models import AuditEntry, KRAImport, KRAItem, KRAPurchase, KRAWrite
 from tests.kra.writes.deeds import SOAP, SUGAR, bring, send_all, told
 from tests.sandbox.driver import SandboxDriver
 
@@ -86,6 +86,53 @@ def test_reports_are_sent_again(
     write.refresh_from_db()
     assert write.state == "done"
     assert admin_client.get(f"{BASE}/krawrite/{write.pk}/change/").status_code == 200
+
+
+def doubtful(service: KRAService, sandbox: SandboxDriver) -> KRAWrite:
+    """A report whose answer was lost."""
+    sandbox.kra_fault("lose_answer", operation="save_stock_io")
+    bring(service)
+    send_all()
+    return KRAWrite.objects.get(kind="stock_io", state="in_doubt")
+
+
+def test_a_report_in_doubt_is_settled_on_its_page(
+    service: KRAService, sandbox: SandboxDriver, admin_client: Client
+) -> None:
+    write = doubtful(service, sandbox)
+    page = f"{BASE}/krawrite/{write.pk}/"
+    assert f"{page}settle/" in admin_client.get(f"{page}change/").content.decode()
+    assert "Look into KRA" in admin_client.get(f"{page}settle/").content.decode()
+    assert (
+        "This field is required"
+        in admin_client.post(f"{page}settle/", {"outcome": "yes"}).content.decode()
+    )
+    write.refresh_from_db()
+    assert write.state == "in_doubt"
+    admin_client.post(f"{page}settle/", {"outcome": "yes", "note": "Seen on the portal."})
+    write.refresh_from_db()
+    assert write.state == "done"
+    entry = AuditEntry.objects.get(action="kra_report_settled")
+    assert entry.detail == "taken: Seen on the portal."
+    again = admin_client.get(f"{page}settle/", follow=True).content.decode()
+    assert "nothing to settle" in again
+    assert f"{page}settle/" not in again
+
+
+def test_who_may_send_reports_again_may_not_for_that_settle_them(
+    service: KRAService, sandbox: SandboxDriver, client: Client
+) -> None:
+    write = doubtful(service, sandbox)
+    url = f"{BASE}/krawrite/{write.pk}/settle/"
+    told = {"outcome": "no", "note": "Not there."}
+    for right, status in (("resend_krawrite", 403), ("settle_krawrite", 302)):
+        user = User.objects.create_user(right, is_staff=True)
+        names = ["view_krawrite", right]
+        user.user_permissions.set(Permission.objects.filter(codename__in=names))
+        client.force_login(user)
+        assert client.post(url, told).status_code == status, right
+    write.refresh_from_db()
+    assert write.state == "rejected"
 
 
 def test_lists_are_read_now(service: KRAService, admin_client: Client) -> None:

@@ -167,6 +167,23 @@ def test_reading_lists_takes_one_right_at_both_addresses(client: APIClient) -> N
             assert caller.post(url, {}).status_code == status, (right, url)
 
 
+def test_a_report_is_sent_again_once_for_a_key_and_not_without_end(
+    client: APIClient, kra_hosts: SandboxDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kra_hosts.kra_fault("result_code", operation="save_stock_io", code="910")
+    line = {"item": SUGAR, "quantity": "10"}
+    client.post(f"{API}stock/moves/", {"movement": "02", "lines": [line], "key": "G1"})
+    send_all()
+    write = KRAWrite.objects.get(kind="stock_io")
+    url = f"{API}reports/{write.public_id}/resend/"
+    first = client.post(url, headers={"Idempotency-Key": "k"})
+    assert (first.status_code, first.json()["success"]) == (200, True), first.content
+    again = client.post(url, headers={"Idempotency-Key": "k"})
+    assert (again.json(), again["Idempotency-Replayed"]) == (first.json(), "true")
+    monkeypatch.setattr("integrations.api.throttles.AskThrottle.default_rate", "1/min")
+    assert client.post(url).status_code == 429
+
+
 @pytest.fixture
 def reader(transactional_db: None) -> APIClient:
     """Who may see everything of every business, which nobody wrote by KRA."""
