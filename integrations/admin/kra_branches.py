@@ -8,8 +8,7 @@ from typing import Any, ClassVar
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import (
     Http404,
     HttpRequest,
@@ -35,7 +34,8 @@ from integrations.admin.read_only import ReadOnlyAdmin
 from integrations.exceptions import IntegrationError
 from integrations.kra.outbox import holds
 from integrations.kra.outbox.books import compare_books
-from integrations.models import KRABranch, KRAInvoice, KRASettings, Transport
+from integrations.kra.outbox.line import with_line
+from integrations.models import KRABranch, KRASettings, Transport
 
 NAME = "integrations_krabranch"
 PAGE = f"admin:{NAME}_change"
@@ -90,23 +90,14 @@ class KRABranchAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """With what waits, and the settings that lead there, in the one query."""
-        waiting = KRAInvoice.objects.filter(branch=OuterRef("pk"), next_attempt_at__isnull=False)
-        counted = waiting.order_by().values("branch").annotate(n=Count("pk")).values("n")
         settings = KRASettings.objects.filter(
             kra_pin=OuterRef("tin"), branch_code=OuterRef("bhf_id"),
             environment=OuterRef("environment"),
         ).order_by("pk")  # fmt: skip
-        rows: QuerySet[Any] = (
-            super()
-            .get_queryset(request)
-            .annotate(
-                waiting=Coalesce(Subquery(counted, output_field=IntegerField()), 0),
-                oldest=Subquery(waiting.order_by("pk").values("created_at")[:1]),
-                transport=Subquery(settings.values("transport")[:1]),
-                offline_hours=Subquery(settings.values("offline_hours")[:1]),
-            )
+        return with_line(super().get_queryset(request)).annotate(
+            transport=Subquery(settings.values("transport")[:1]),
+            offline_hours=Subquery(settings.values("offline_hours")[:1]),
         )
-        return rows
 
     def get_urls(self) -> list[URLPattern]:
         """The buttons' addresses before Django's own."""
@@ -240,8 +231,9 @@ class KRABranchAdmin(ReadOnlyAdmin):
 
     @admin.display(description="oldest waits for", empty_value="-")
     def oldest_shown(self, branch: Any) -> str | None:
-        """Since the first in line was handed in."""
-        return timesince(branch.oldest, depth=1) if branch.oldest else None
+        """Since when the longest waits."""
+        at = branch.oldest_waiting_at
+        return timesince(at, depth=1) if at else None
 
     @admin.display(description="last contact", empty_value="never")
     def contact_shown(self, branch: KRABranch) -> str | None:
