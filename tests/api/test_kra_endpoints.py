@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 from rest_framework.test import APIClient
 
+from integrations.api.kra_serializers import InvoiceSerializer, LineSerializer
 from integrations.config import clear_cache
+from integrations.exceptions import InvalidInput
+from integrations.kra.documents.read import read_invoice
 from integrations.kra.outbox import holds
 from integrations.models import (
     AuditEntry,
@@ -325,6 +328,24 @@ def test_a_held_branch_is_shown_and_released(client: APIClient, shop: Shop) -> N
     drain()
     taken = client.post(f"{url}release/", {"next_number": 1})
     assert (taken.status_code, taken.json()["error"]["code"]) == (409, "number_taken")
+
+
+def test_the_schema_tells_as_many_decimals_as_are_taken() -> None:
+    """By the documents' own rule, which the body is checked by."""
+    places = {
+        **{f"items.{name}": field for name, field in LineSerializer().fields.items()},
+        **InvoiceSerializer().fields,
+    }
+    for path, decimals in (("exchange_rate", 8), ("items.quantity", 2), ("items.unit_price", 6),
+                           ("items.total", 2), ("items.tax_rate", 2)):  # fmt: skip
+        assert places[path].decimal_places == decimals, path
+    given = {"invoice_number": "1", "issue_date": "2026-11-23", "prices_include_tax": True}
+    line = {"description": "Sugar", "quantity": "0.25", "unit_price": "1.123456"}
+    read = read_invoice({**given, "currency": "USD", "exchange_rate": "129.12345678",
+                         "items": [line]})  # fmt: skip
+    assert str(read.exchange_rate) == "129.12345678"
+    with pytest.raises(InvalidInput, match="2 decimals"):
+        read_invoice({**given, "items": [{**line, "quantity": "0.255"}]})
 
 
 # --- settings -----------------------------------------------------------------------------------
