@@ -65,6 +65,7 @@ class KRABranchAdmin(ReadOnlyAdmin):
         "oldest_shown", "contact_shown", "offline_shown", "last_invoice_number",
         "environment_shown", "business",
     )  # fmt: skip
+    list_left_out = ("details",)
     list_filter = ("environment", "device_state", HeldFilter, BusinessFilter)
     search_fields = ("tin",)
     search_help_text = "Beginning of the PIN, or the whole id of the control unit"

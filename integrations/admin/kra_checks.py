@@ -46,6 +46,7 @@ class KRAComplianceCheckAdmin(GavaAdmin):
         "environment_shown", "business",
     )  # fmt: skip
     list_filter = ("is_compliant", "environment", DateFilter, BusinessFilter)
+    list_left_out = ("response_payload",)
     search_fields = ("kra_pin__exact",)
     search_help_text = "The whole PIN"
     list_before_template = "admin/integrations/kra_check_tools.html"
@@ -116,6 +117,7 @@ class KRACertificateRequestAdmin(GavaAdmin, SettleAdmin):
         "message", "environment_shown", "business",
     )  # fmt: skip
     list_filter = ("status", "cert_type", "environment", DateFilter, BusinessFilter)
+    list_left_out = ("response_payload",)
     search_fields = ("kra_pin__exact", "certificate_number__exact")
     search_help_text = "The whole PIN or certificate number"
     list_before_template = "admin/integrations/kra_certificate_tools.html"

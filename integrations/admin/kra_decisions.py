@@ -58,7 +58,9 @@ class DecisionForm(forms.Form):
 
 class _DecisionAdmin(ReadOnlyAdmin):
     list_filter = ("state", BranchFilter, BusinessFilter)
-    list_select_related = ("branch", "write")
+    # Shown in each line, and on a row's page.
+    related: ClassVar[tuple[str, ...]] = ("branch", "write")
+    list_left_out = ("data", "branch__details", "write__document", "write__body")
     change_form_outer_before_template = "admin/integrations/kra_decision.html"
     permission: ClassVar[str]
 
@@ -133,8 +135,8 @@ class _DecisionAdmin(ReadOnlyAdmin):
         return super().render_change_form(request, context, add, change, form_url, obj)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """With branch and report, in the one query."""
-        return super().get_queryset(request).select_related("branch", "write")
+        """With branch, report and item, in the one query."""
+        return super().get_queryset(request).select_related(*self.related)
 
     @admin.display(description="state")
     def state_shown(self, row: Any) -> SafeString:
@@ -197,6 +199,8 @@ class KRAImportAdmin(_DecisionAdmin):
     """Imported items from KRA's feed."""
 
     permission = "integrations.decide_kraimport"
+    related = ("branch", "write", "item")
+    list_left_out = (*_DecisionAdmin.list_left_out, "item__data")
     list_display = (
         "declared_on", "task_code", "item_sequence", "name", "hs_code", "item", "state_shown",
         "report_shown", "decided_by", "branch", "business",

@@ -43,6 +43,7 @@ class KRAFilingAdmin(GavaAdmin, SettleAdmin):
         "payment_number", "amount", "message", "environment_shown", "business",
     )  # fmt: skip
     list_filter = ("state", "kind", "environment", AttentionFilter, DateFilter, BusinessFilter)
+    list_left_out = ("body", "response_payload")
     search_fields = ("kra_pin__exact", "acknowledgement__exact", "payment_number__exact")
     search_help_text = "The whole PIN, acknowledgement number or PRN, or id"
     id_field = "public_id"

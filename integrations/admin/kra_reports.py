@@ -43,6 +43,7 @@ class KRAWriteAdmin(SettleAdmin):
     )  # fmt: skip
     list_filter = ("state", "kind", "environment", BranchFilter, BusinessFilter)
     list_select_related = ("branch",)
+    list_left_out = ("document", "body", "branch__details")
     search_fields = ("=key",)
     search_help_text = "The whole key or id of the report"
     id_field = "public_id"

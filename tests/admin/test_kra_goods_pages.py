@@ -6,10 +6,13 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission, User
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from integrations.kra.service import KRAService
 from integrations.models import AuditEntry, KRAImport, KRAItem, KRAPurchase, KRAWrite
+from tests.kra.rows import LARGE, plant
 from tests.kra.writes.deeds import SOAP, SUGAR, bring, send_all, told
 from tests.sandbox.driver import SandboxDriver
 
@@ -156,3 +159,27 @@ def test_who_may_only_see_may_not_act(service: KRAService, client: Client) -> No
     act(client, "kraitem", "exclude_items", item.pk)
     item.refresh_from_db()
     assert not item.is_excluded
+
+
+LISTS = (
+    "krabranch", "krainvoice", "kraitem", "krawrite", "krapurchase", "kraimport", "krarecord",
+    "kracursor", "krafiling", "kracompliancecheck", "kracertificaterequest",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("model", LISTS)
+def test_a_list_takes_as_many_queries_for_many_rows_and_reads_no_large_column(
+    transactional_db: None, admin_client: Client, model: str
+) -> None:
+    def queries() -> list[str]:
+        with CaptureQueriesContext(connection) as caught:
+            assert admin_client.get(f"{BASE}/{model}/").status_code == 200
+        return [query["sql"] for query in caught]
+
+    plant(1)
+    queries()
+    one = queries()
+    assert [column for column in (*LARGE, 'kraimport"."data"', 'krapurchase"."data"')
+            if column in " ".join(one)] == []  # fmt: skip
+    plant(4)
+    assert len(queries()) == len(one)
