@@ -60,7 +60,9 @@ class _DecisionAdmin(ReadOnlyAdmin):
     list_filter = ("state", BranchFilter, BusinessFilter)
     # Shown in each line, and on a row's page.
     related: ClassVar[tuple[str, ...]] = ("branch", "write")
-    list_left_out = ("data", "branch__details", "write__document", "write__body")
+    list_left_out: ClassVar[tuple[str, ...]] = (
+        "data", "branch__details", "write__document", "write__body",
+    )  # fmt: skip
     change_form_outer_before_template = "admin/integrations/kra_decision.html"
     permission: ClassVar[str]
 
