@@ -8,8 +8,7 @@ from typing import Any, ClassVar
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import (
     Http404,
     HttpRequest,
@@ -28,13 +27,15 @@ from django.utils.timesince import timesince
 from integrations.admin.badges import BADGE_CSS, Badge
 from integrations.admin.filters import BusinessFilter
 from integrations.admin.kra_filters import HeldFilter
+from integrations.admin.kra_form_page import form_page
 from integrations.admin.kra_words import device_badge, held_badge
 from integrations.admin.money_form import TextBox
 from integrations.admin.read_only import ReadOnlyAdmin
 from integrations.exceptions import IntegrationError
 from integrations.kra.outbox import holds
 from integrations.kra.outbox.books import compare_books
-from integrations.models import KRABranch, KRAInvoice, KRASettings, Transport
+from integrations.kra.outbox.line import with_line
+from integrations.models import KRABranch, KRASettings, Transport
 
 NAME = "integrations_krabranch"
 PAGE = f"admin:{NAME}_change"
@@ -64,6 +65,7 @@ class KRABranchAdmin(ReadOnlyAdmin):
         "oldest_shown", "contact_shown", "offline_shown", "last_invoice_number",
         "environment_shown", "business",
     )  # fmt: skip
+    list_left_out = ("details",)
     list_filter = ("environment", "device_state", HeldFilter, BusinessFilter)
     search_fields = ("tin",)
     search_help_text = "Beginning of the PIN, or the whole id of the control unit"
@@ -89,23 +91,14 @@ class KRABranchAdmin(ReadOnlyAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """With what waits, and the settings that lead there, in the one query."""
-        waiting = KRAInvoice.objects.filter(branch=OuterRef("pk"), next_attempt_at__isnull=False)
-        counted = waiting.order_by().values("branch").annotate(n=Count("pk")).values("n")
         settings = KRASettings.objects.filter(
             kra_pin=OuterRef("tin"), branch_code=OuterRef("bhf_id"),
             environment=OuterRef("environment"),
         ).order_by("pk")  # fmt: skip
-        rows: QuerySet[Any] = (
-            super()
-            .get_queryset(request)
-            .annotate(
-                waiting=Coalesce(Subquery(counted, output_field=IntegerField()), 0),
-                oldest=Subquery(waiting.order_by("pk").values("created_at")[:1]),
-                transport=Subquery(settings.values("transport")[:1]),
-                offline_hours=Subquery(settings.values("offline_hours")[:1]),
-            )
+        return with_line(super().get_queryset(request)).annotate(
+            transport=Subquery(settings.values("transport")[:1]),
+            offline_hours=Subquery(settings.values("offline_hours")[:1]),
         )
-        return rows
 
     def get_urls(self) -> list[URLPattern]:
         """The buttons' addresses before Django's own."""
@@ -144,14 +137,12 @@ class KRABranchAdmin(ReadOnlyAdmin):
         lines = [f"Nothing is sent of {branch} since it is held: {branch.held_reason}"]
         if not branch.held_reason:
             lines = [f"{branch} is not held. Here the number of its next invoice can be set."]
-        context = {
-            **self.admin_site.each_context(request),
-            "title": "Release the branch" if branch.held_reason else "Set the next number",
-            "lines": lines, "button": "Let it go on" if branch.held_reason else "Set it",
-            "form": form, "back": reverse(PAGE, args=[pk]), "opts": self.opts,
-            "media": self.media,
-        }  # fmt: skip
-        return TemplateResponse(request, "admin/integrations/kra_form.html", context)
+        is_held = bool(branch.held_reason)
+        return form_page(
+            self, request, form, title="Release the branch" if is_held else "Set the next number",
+            button="Let it go on" if is_held else "Set it", back=reverse(PAGE, args=[pk]),
+            lines=lines,
+        )  # fmt: skip
 
     def compare_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:
         """Compare our book with KRA's now, and show where they differ."""
@@ -241,8 +232,9 @@ class KRABranchAdmin(ReadOnlyAdmin):
 
     @admin.display(description="oldest waits for", empty_value="-")
     def oldest_shown(self, branch: Any) -> str | None:
-        """Since the first in line was handed in."""
-        return timesince(branch.oldest, depth=1) if branch.oldest else None
+        """Since when the longest waits."""
+        at = branch.oldest_waiting_at
+        return timesince(at, depth=1) if at else None
 
     @admin.display(description="last contact", empty_value="never")
     def contact_shown(self, branch: KRABranch) -> str | None:

@@ -41,6 +41,7 @@ class KRAItemAdmin(ReadOnlyAdmin):
         "item_code", "name", "reference", "price_shown", "tax_type", "stock", "standing_shown",
         "environment_shown", "business",
     )  # fmt: skip
+    list_left_out = ("data",)
     list_filter = ("environment", "is_registered", "is_excluded", BusinessFilter)
     search_fields = ("item_code", "reference", "name")
     search_help_text = "Part of the code, the reference or the name"
@@ -164,6 +165,7 @@ class KRARecordAdmin(ReadOnlyAdmin):
     """Notices, branches, taxpayers, customers, users, insurances, moves between branches."""
 
     list_display = ("kind", "key", "name", "updated_at", "tin", "environment_shown", "business")
+    list_left_out = ("data",)
     list_filter = ("kind", "environment", BusinessFilter)
     search_fields = ("key", "name")
     search_help_text = "Part of the key or the name"

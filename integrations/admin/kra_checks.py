@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
 
 from integrations.access import request_scope
 from integrations.admin.badges import Badge
 from integrations.admin.filters import BusinessFilter, DateFilter
+from integrations.admin.kra_form_page import form_page
 from integrations.admin.kra_gava_form import (
     CertificateForm,
     CheckForm,
     GavaAdmin,
     SettleCertificateForm,
 )
+from integrations.admin.kra_settling import SettleAdmin
 from integrations.exceptions import IntegrationError, OutcomeUnknown
 from integrations.kra import checks
 from integrations.models import CertificateStatus, KRACertificateRequest, KRAComplianceCheck
@@ -30,6 +32,7 @@ TONES = {
     CertificateStatus.REQUESTED: "busy",
 }
 _CHECK = "admin:integrations_kracompliancecheck_change"
+_CHECKS = "admin:integrations_kracompliancecheck_changelist"
 _CERTIFICATE = "admin:integrations_kracertificaterequest_change"
 _CERTIFICATES = "admin:integrations_kracertificaterequest_changelist"
 
@@ -43,6 +46,7 @@ class KRAComplianceCheckAdmin(GavaAdmin):
         "environment_shown", "business",
     )  # fmt: skip
     list_filter = ("is_compliant", "environment", DateFilter, BusinessFilter)
+    list_left_out = ("response_payload",)
     search_fields = ("kra_pin__exact",)
     search_help_text = "The whole PIN"
     list_before_template = "admin/integrations/kra_check_tools.html"
@@ -91,8 +95,8 @@ class KRAComplianceCheckAdmin(GavaAdmin):
                 told = messages.success if made.is_compliant else messages.warning
                 told(request, made.message)
                 return HttpResponseRedirect(reverse(_CHECK, args=[made.pk]))
-        return self.form_page(
-            request, form, title="Check a PIN", button="Ask KRA",
+        return form_page(
+            self, request, form, title="Check a PIN", button="Ask KRA", back=reverse(_CHECKS),
             lines=["Compliant is who has an active PIN and a valid tax compliance certificate."],
         )  # fmt: skip
 
@@ -105,7 +109,7 @@ class KRAComplianceCheckAdmin(GavaAdmin):
 
 
 @admin.register(KRACertificateRequest)
-class KRACertificateRequestAdmin(GavaAdmin):
+class KRACertificateRequestAdmin(GavaAdmin, SettleAdmin):
     """Every request, newest first."""
 
     list_display = (
@@ -113,6 +117,7 @@ class KRACertificateRequestAdmin(GavaAdmin):
         "message", "environment_shown", "business",
     )  # fmt: skip
     list_filter = ("status", "cert_type", "environment", DateFilter, BusinessFilter)
+    list_left_out = ("response_payload",)
     search_fields = ("kra_pin__exact", "certificate_number__exact")
     search_help_text = "The whole PIN or certificate number"
     list_before_template = "admin/integrations/kra_certificate_tools.html"
@@ -126,27 +131,33 @@ class KRACertificateRequestAdmin(GavaAdmin):
             "environment_shown", "business", "requested_by", "created_at", "updated_at",
         )}),
     )  # fmt: skip
-    settle_name: ClassVar[str] = "integrations_kracertificaterequest_settle"
 
     def get_urls(self) -> list[URLPattern]:
-        """The forms before Django's own."""
+        """The form before Django's own."""
         wrap = self.admin_site.admin_view
         name = "integrations_kracertificaterequest_ask"
-        return [
-            path("ask/", wrap(self.ask_view), name=name),
-            path("<int:pk>/settle/", wrap(self.settle_view), name=self.settle_name),
-            *super().get_urls(),
-        ]
+        return [path("ask/", wrap(self.ask_view), name=name), *super().get_urls()]
 
     def has_ask_permission(self, request: HttpRequest) -> bool:
         """Whoever may see requests and make them."""
         may_see = self.has_view_permission(request)
         return may_see and request.user.has_perm("integrations.request_kracertificaterequest")
 
-    def has_settle_permission(self, request: HttpRequest) -> bool:
-        """Whoever may tell what became of one."""
-        may_see = self.has_view_permission(request)
-        return may_see and request.user.has_perm("integrations.settle_kracertificaterequest")
+    def is_open(self, row: KRACertificateRequest) -> bool:
+        """Whether KRA's answer was lost."""
+        return row.status == CertificateStatus.UNKNOWN
+
+    def settle_form(self, row: KRACertificateRequest, data: Any) -> SettleCertificateForm:
+        """With the certificate's number."""
+        return SettleCertificateForm(data)
+
+    def settle_title(self, row: KRACertificateRequest) -> str:
+        """The page's heading."""
+        return "What became of this request"
+
+    def settle_row(self, row: KRACertificateRequest, form: Any, by: Any) -> None:
+        """Take the person's word."""
+        checks.settle_certificate(row, issued=form.is_there, **form.numbers())
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -154,16 +165,6 @@ class KRACertificateRequestAdmin(GavaAdmin):
         """With the button for those who may."""
         extra = {**(extra_context or {}), "may_ask": self.has_ask_permission(request)}
         return super().changelist_view(request, extra)
-
-    def render_change_form(
-        self, request: HttpRequest, context: dict[str, Any], add: bool = False,
-        change: bool = False, form_url: str = "", obj: Any = None,
-    ) -> HttpResponse:  # fmt: skip
-        """With the button for those who may, where it is in doubt."""
-        is_open = obj is not None and obj.status == CertificateStatus.UNKNOWN
-        context["may_settle"] = is_open and self.has_settle_permission(request)
-        context["settle_url"] = f"admin:{self.settle_name}"
-        return super().render_change_form(request, context, add, change, form_url, obj)
 
     def ask_view(self, request: HttpRequest) -> HttpResponse:
         """Apply for a certificate; raises PermissionDenied."""
@@ -182,31 +183,11 @@ class KRACertificateRequestAdmin(GavaAdmin):
             else:
                 messages.success(request, made.message)
                 return HttpResponseRedirect(reverse(_CERTIFICATE, args=[made.pk]))
-        return self.form_page(
-            request, form, title="Request a certificate", button="Apply at KRA",
+        return form_page(
+            self, request, form, title="Request a certificate", button="Apply at KRA",
+            back=reverse(_CERTIFICATES),
             lines=["The application goes to KRA at once, in the name of the taxpayer."],
         )  # fmt: skip
-
-    def settle_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Tell what became of it; raises PermissionDenied, and Http404 for others' rows."""
-        if not self.has_settle_permission(request):
-            raise PermissionDenied
-        row: KRACertificateRequest | None = self.get_queryset(request).filter(pk=pk).first()
-        if row is None:
-            raise Http404("There is no such request.")
-        back = reverse(_CERTIFICATE, args=[pk])
-        form = SettleCertificateForm(request.POST or None)
-        if form.is_valid():
-            try:
-                checks.settle_certificate(row, issued=form.is_there, **form.numbers())
-            except IntegrationError as error:
-                form.explain(error)
-            else:
-                messages.success(request, "It is settled.")
-                return HttpResponseRedirect(back)
-        return self.form_page(
-            request, form, title="What became of this request", button="Settle it", back=back
-        )
 
     @admin.display(description="state")
     def status_shown(self, row: KRACertificateRequest) -> SafeString:

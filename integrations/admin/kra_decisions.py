@@ -9,7 +9,6 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -17,6 +16,7 @@ from django.utils.safestring import SafeString
 from integrations.admin.badges import Badge
 from integrations.admin.filters import BusinessFilter
 from integrations.admin.kra_filters import BranchFilter
+from integrations.admin.kra_form_page import form_page
 from integrations.admin.kra_reports import write_badge
 from integrations.admin.money_form import TextBox
 from integrations.admin.read_only import ReadOnlyAdmin
@@ -58,7 +58,11 @@ class DecisionForm(forms.Form):
 
 class _DecisionAdmin(ReadOnlyAdmin):
     list_filter = ("state", BranchFilter, BusinessFilter)
-    list_select_related = ("branch", "write")
+    # Shown in each line, and on a row's page.
+    related: ClassVar[tuple[str, ...]] = ("branch", "write")
+    list_left_out: ClassVar[tuple[str, ...]] = (
+        "data", "branch__details", "write__document", "write__body",
+    )  # fmt: skip
     change_form_outer_before_template = "admin/integrations/kra_decision.html"
     permission: ClassVar[str]
 
@@ -102,12 +106,10 @@ class _DecisionAdmin(ReadOnlyAdmin):
             else:
                 messages.success(request, f"{row}: decided; KRA is told next.")
                 return HttpResponseRedirect(back)
-        context = {
-            **self.admin_site.each_context(request),
-            "title": f"{act.capitalize()} {row}", "lines": [], "button": act.capitalize(),
-            "form": form, "back": back, "opts": self.opts, "media": self.media,
-        }  # fmt: skip
-        return TemplateResponse(request, "admin/integrations/kra_form.html", context)
+        return form_page(
+            self, request, form, title=f"{act.capitalize()} {row}", button=act.capitalize(),
+            back=back,
+        )  # fmt: skip
 
     def lines_of(self, row: Any) -> list[tuple[str, str, str]]:
         """(number, words, what is likely) of each line that needs an item of ours."""
@@ -135,8 +137,8 @@ class _DecisionAdmin(ReadOnlyAdmin):
         return super().render_change_form(request, context, add, change, form_url, obj)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """With branch and report, in the one query."""
-        return super().get_queryset(request).select_related("branch", "write")
+        """With branch, report and item, in the one query."""
+        return super().get_queryset(request).select_related(*self.related)
 
     @admin.display(description="state")
     def state_shown(self, row: Any) -> SafeString:
@@ -199,6 +201,8 @@ class KRAImportAdmin(_DecisionAdmin):
     """Imported items from KRA's feed."""
 
     permission = "integrations.decide_kraimport"
+    related = ("branch", "write", "item")
+    list_left_out = (*_DecisionAdmin.list_left_out, "item__data")
     list_display = (
         "declared_on", "task_code", "item_sequence", "name", "hs_code", "item", "state_shown",
         "report_shown", "decided_by", "branch", "business",

@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from integrations.admin.badges import environment_badge
 from integrations.admin.figures import BOUND, NAIROBI, Card, Figure, Rows, bounded
 from integrations.admin.webhook_words import age
+from integrations.kra.outbox.line import STATES, waiting_of
 from integrations.models import InvoiceState
 
 S = InvoiceState
@@ -46,13 +47,10 @@ def tax_card(request: HttpRequest, now: datetime) -> Card | None:
 
 
 def _waiting(invoices: Rows, now: datetime) -> Figure:
-    waiting = invoices.query.filter(next_attempt_at__isnull=False).order_by("next_attempt_at")
-    told = waiting.values("created_at")[: BOUND + 1].aggregate(
-        count=Count("created_at"), oldest=Min("created_at")
-    )
+    told = waiting_of(invoices.query).aggregate(count=Count("pk"), oldest=Min("queued_at"))
     oldest = f", the oldest for {age(told['oldest'], now)}" if told["oldest"] else ""
-    url = invoices.link(work_state__exact="due")
-    return Figure(bounded(told["count"]), url, f"invoices waiting{oldest}")
+    url = invoices.link(state__in=",".join(STATES))
+    return Figure(f"{told['count']:,}", url, f"invoices waiting{oldest}")
 
 
 def _signed_today(invoices: Rows, now: datetime) -> list[Figure]:

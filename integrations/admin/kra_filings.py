@@ -15,7 +15,9 @@ from django.utils.safestring import SafeString
 from integrations.access import request_scope
 from integrations.admin.badges import Badge
 from integrations.admin.filters import AttentionFilter, BusinessFilter, DateFilter
+from integrations.admin.kra_form_page import form_page
 from integrations.admin.kra_gava_form import FILING_FORMS, GavaAdmin, SettleFilingForm
+from integrations.admin.kra_settling import SettleAdmin
 from integrations.exceptions import IntegrationError
 from integrations.kra import filings
 from integrations.models import FilingKind, FilingState, KRAFiling
@@ -28,11 +30,12 @@ TONES = {
 }
 _NAME = "integrations_krafiling"
 _PAGE = f"admin:{_NAME}_change"
+_LIST = f"admin:{_NAME}_changelist"
 _MOST_SHOWN = 20_000
 
 
 @admin.register(KRAFiling)
-class KRAFilingAdmin(GavaAdmin):
+class KRAFilingAdmin(GavaAdmin, SettleAdmin):
     """Every filing, newest first."""
 
     list_display = (
@@ -40,6 +43,7 @@ class KRAFilingAdmin(GavaAdmin):
         "payment_number", "amount", "message", "environment_shown", "business",
     )  # fmt: skip
     list_filter = ("state", "kind", "environment", AttentionFilter, DateFilter, BusinessFilter)
+    list_left_out = ("body", "response_payload")
     search_fields = ("kra_pin__exact", "acknowledgement__exact", "payment_number__exact")
     search_help_text = "The whole PIN, acknowledgement number or PRN, or id"
     id_field = "public_id"
@@ -63,7 +67,6 @@ class KRAFilingAdmin(GavaAdmin):
         wrap = self.admin_site.admin_view
         return [
             path("file/<slug:kind>/", wrap(self.file_view), name=f"{_NAME}_file"),
-            path("<int:pk>/settle/", wrap(self.settle_view), name=f"{_NAME}_settle"),
             *super().get_urls(),
         ]
 
@@ -72,10 +75,25 @@ class KRAFilingAdmin(GavaAdmin):
         may_see = self.has_view_permission(request)
         return may_see and request.user.has_perm("integrations.file_krafiling")
 
-    def has_settle_permission(self, request: HttpRequest) -> bool:
-        """Whoever may tell what became of one."""
-        may_see = self.has_view_permission(request)
-        return may_see and request.user.has_perm("integrations.settle_krafiling")
+    def is_open(self, row: KRAFiling) -> bool:
+        """Whether a person is needed."""
+        return row.state == FilingState.UNKNOWN or bool(row.attention)
+
+    def settle_form(self, row: KRAFiling, data: Any) -> SettleFilingForm:
+        """With KRA's numbers."""
+        return SettleFilingForm(data)
+
+    def settle_title(self, row: KRAFiling) -> str:
+        """The page's heading."""
+        return "What became of this filing"
+
+    def settle_lines(self, row: KRAFiling) -> list[str]:
+        """What follows."""
+        return ["Look on iTax first. Where KRA does not have it, it may be filed again."]
+
+    def settle_row(self, row: KRAFiling, form: Any, by: Any) -> None:
+        """Take the person's word."""
+        filings.settle_filing(row, accepted=form.is_there, **form.numbers())
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -83,16 +101,6 @@ class KRAFilingAdmin(GavaAdmin):
         """With the buttons for those who may."""
         kinds = FilingKind.choices if self.has_file_permission(request) else []
         return super().changelist_view(request, {**(extra_context or {}), "kinds": kinds})
-
-    def render_change_form(
-        self, request: HttpRequest, context: dict[str, Any], add: bool = False,
-        change: bool = False, form_url: str = "", obj: Any = None,
-    ) -> HttpResponse:  # fmt: skip
-        """With the button for those who may, where a person is needed."""
-        is_open = obj is not None and (obj.state == FilingState.UNKNOWN or obj.attention)
-        context["may_settle"] = bool(is_open) and self.has_settle_permission(request)
-        context["settle_url"] = f"admin:{_NAME}_settle"
-        return super().render_change_form(request, context, add, change, form_url, obj)
 
     def file_view(self, request: HttpRequest, kind: str) -> HttpResponse:
         """File what was typed; raises PermissionDenied, and Http404 for an unknown kind."""
@@ -113,29 +121,7 @@ class KRAFilingAdmin(GavaAdmin):
                 _tell(request, row, is_new=is_new)
                 return HttpResponseRedirect(reverse(_PAGE, args=[row.pk]))
         title = f"File: {FilingKind(kind).label}"
-        return self.form_page(request, form, title=title, button="File it")
-
-    def settle_view(self, request: HttpRequest, pk: int) -> HttpResponse:
-        """Tell what became of it; raises PermissionDenied, and Http404 for others' rows."""
-        if not self.has_settle_permission(request):
-            raise PermissionDenied
-        row: KRAFiling | None = self.get_queryset(request).filter(pk=pk).first()
-        if row is None:
-            raise Http404("There is no such filing.")
-        back = reverse(_PAGE, args=[pk])
-        form = SettleFilingForm(request.POST or None)
-        if form.is_valid():
-            try:
-                filings.settle_filing(row, accepted=form.is_there, **form.numbers())
-            except IntegrationError as error:
-                form.explain(error)
-            else:
-                messages.success(request, "It is settled.")
-                return HttpResponseRedirect(back)
-        return self.form_page(
-            request, form, title="What became of this filing", button="Settle it", back=back,
-            lines=["Look on iTax first. Where KRA does not have it, it may be filed again."],
-        )  # fmt: skip
+        return form_page(self, request, form, title=title, button="File it", back=reverse(_LIST))
 
     @admin.display(description="state")
     def state_shown(self, filing: KRAFiling) -> SafeString:

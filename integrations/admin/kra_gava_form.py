@@ -8,11 +8,10 @@ from typing import Any
 
 from django import forms
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
-from django.urls import reverse
+from django.http import HttpRequest
 
 from integrations.access import Scope
+from integrations.admin.kra_settle_form import OutcomeForm, outcome_field
 from integrations.admin.money_form import MAX_CHOICES, Area, CheckBox, Choice, TextBox
 from integrations.admin.read_only import ReadOnlyAdmin
 from integrations.config import Snapshot
@@ -22,7 +21,6 @@ from integrations.kra.config import tax_config
 from integrations.kra.filings.withholding import MOST_LINES
 from integrations.models import FilingKind, KRASettings
 
-FORM = "admin/integrations/kra_form.html"
 _TEXT = {"autocomplete": "off", "spellcheck": "false"}
 
 
@@ -178,33 +176,17 @@ FILING_FORMS: Mapping[str, type[FilingForm]] = {
 }
 
 
-class SettleForm(forms.Form):
+class GavaSettleForm(OutcomeForm):
     """What iTax shows."""
 
-    outcome = forms.ChoiceField(
-        label="What iTax shows", widget=Choice,
-        choices=(("yes", "KRA has it"), ("no", "KRA does not have it")),
-    )  # fmt: skip
-    note = forms.CharField(
-        label="How you know", max_length=200, min_length=3, widget=Area(attrs={"rows": 2})
-    )
-
-    @property
-    def is_there(self) -> bool:
-        """Whether KRA has it."""
-        return bool(self.cleaned_data["outcome"] == "yes")
+    outcome = outcome_field("iTax", "KRA has it", "KRA does not have it")
 
     def numbers(self) -> dict[str, Any]:
         """What else was typed."""
         return {key: value for key, value in self.cleaned_data.items() if key != "outcome"}
 
-    def explain(self, error: IntegrationError) -> None:
-        """Put what was refused to its field."""
-        field = error.field if isinstance(error, InvalidInput) else ""
-        self.add_error(field if field in self.fields else None, error.message)
 
-
-class SettleFilingForm(SettleForm):
+class SettleFilingForm(GavaSettleForm):
     """Of a filing."""
 
     acknowledgement = forms.CharField(
@@ -214,7 +196,7 @@ class SettleFilingForm(SettleForm):
     field_order = ("outcome", "acknowledgement", "payment_number", "note")
 
 
-class SettleCertificateForm(SettleForm):
+class SettleCertificateForm(GavaSettleForm):
     """Of a request for a certificate."""
 
     certificate_number = forms.CharField(max_length=100, required=False, widget=_box())
@@ -231,21 +213,3 @@ class GavaAdmin(ReadOnlyAdmin):
         term = search_term.replace("\x00", "")
         is_id = self.id_field and term.count("-") == 4
         return super().get_search_results(request, queryset, term if is_id else term.upper())
-
-    def form_page(
-        self, request: HttpRequest, form: forms.Form, *, title: str, button: str, lines: Any = (),
-        back: str = "",
-    ) -> HttpResponse:  # fmt: skip
-        """The page of a form, with what is to be known before it is sent."""
-        listed = f"admin:integrations_{self.opts.model_name}_changelist"
-        context = {
-            **self.admin_site.each_context(request),
-            "title": title,
-            "button": button,
-            "lines": lines,
-            "form": form,
-            "back": back or reverse(listed),
-            "opts": self.opts,
-            "media": self.media,
-        }
-        return TemplateResponse(request, FORM, context)

@@ -15,12 +15,13 @@ from django.http import (
     HttpResponseNotAllowed,
     HttpResponseRedirect,
 )
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
 from integrations.admin.exports import ExportAdmin
 from integrations.admin.kra_credit_form import CreditForm, may_credit
-from integrations.admin.kra_settle_form import SettleForm, may_settle
+from integrations.admin.kra_form_page import form_page
+from integrations.admin.kra_settle_form import SettleInvoiceForm
+from integrations.admin.kra_settling import SettleAdmin
 from integrations.exceptions import IntegrationError
 from integrations.kra import receipts
 from integrations.kra.outbox.settle import Resent, settle, verify_and_resend
@@ -30,7 +31,6 @@ from integrations.models import AuditEntry, InvoiceState, KRAInvoice
 MAX_RESENT, MAX_TOLD = 500, 20
 NAME = "integrations_krainvoice"
 PAGE = f"admin:{NAME}_change"
-FORM = "admin/integrations/kra_form.html"
 CREDIT_LINES = (
     "Prices, taxes, currency and customer are the invoice's.",
     "A signed invoice can't be cancelled: a credit note is how money goes back.",
@@ -51,10 +51,11 @@ EXPORTED = (
 )  # fmt: skip
 
 
-class KRAInvoiceActionsAdmin(ExportAdmin):
+class KRAInvoiceActionsAdmin(SettleAdmin, ExportAdmin):
     """The buttons of a document's page and of the list. Every change is a POST, and audited."""
 
     exported = EXPORTED
+    settle_done = "Done. What you found is in the history."
     export_name = "KRA invoices"
     actions = ("verify",)
     change_form_outer_before_template = "admin/integrations/kra_invoice_actions.html"
@@ -64,7 +65,7 @@ class KRAInvoiceActionsAdmin(ExportAdmin):
         """The buttons' addresses before Django's own."""
         wrap = self.admin_site.admin_view
         views = {
-            "resend": self.resend_view, "credit": self.credit_view, "settle": self.settle_view,
+            "resend": self.resend_view, "credit": self.credit_view,
             "receipt": self.receipt_view, "pdf": self.pdf_view, "qr": self.qr_view,
         }  # fmt: skip
         return [
@@ -82,10 +83,6 @@ class KRAInvoiceActionsAdmin(ExportAdmin):
     def has_submit_permission(self, request: HttpRequest) -> bool:
         """Whoever may see documents and hand them in."""
         return self._may(request, "submit_krainvoice")
-
-    def has_settle_permission(self, request: HttpRequest) -> bool:
-        """Whoever may see documents and tell what became of one."""
-        return self._may(request, "settle_krainvoice")
 
     def _may(self, request: HttpRequest, codename: str) -> bool:
         may_see = self.has_view_permission(request)
@@ -133,35 +130,34 @@ class KRAInvoiceActionsAdmin(ExportAdmin):
             else:
                 messages.success(request, f"{note.trader_number} is handed in; KRA signs it next.")
                 return HttpResponseRedirect(reverse(PAGE, args=[note.pk]))
-        return self._form_page(
-            request, form, invoice, title=f"Credit {invoice.trader_number}",
-            button="Hand in the credit note",
-            lines=CREDIT_LINES,
+        return form_page(
+            self, request, form, title=f"Credit {invoice.trader_number}",
+            button="Hand in the credit note", back=reverse(PAGE, args=[pk]), lines=CREDIT_LINES,
         )  # fmt: skip
 
-    def settle_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:
-        """Tell what became of a document that nothing settles by itself."""
-        invoice = self._document(request, pk, is_allowed=self.has_settle_permission(request))
-        if why := may_settle(invoice):
-            messages.warning(request, why)
-            return HttpResponseRedirect(reverse(PAGE, args=[pk]))
-        form = SettleForm(invoice, request.POST if request.method == "POST" else None)
-        if form.is_bound and form.is_valid():
-            try:
-                settle(invoice, by=request.user, **form.wanted())
-            except IntegrationError as error:
-                form.explain(error)
-            else:
-                messages.success(request, "Done. What you found is in the history.")
-                return HttpResponseRedirect(reverse(PAGE, args=[pk]))
-        return self._form_page(
-            request, form, invoice, title=f"Settle {invoice.trader_number}", button="Settle it",
-            lines=[
-                "Look on KRA's portal first: by what you say here the branch goes on.",
-                f"Its number is {invoice.number}. If KRA has it, type what its receipt there says.",
-                "If KRA does not have it, the number goes to whichever document is next.",
-            ],
-        )  # fmt: skip
+    def is_open(self, row: KRAInvoice) -> bool:
+        """Whether a person may tell what KRA has."""
+        return row.state in (InvoiceState.IN_DOUBT, InvoiceState.REGISTERED)
+
+    def settle_form(self, row: KRAInvoice, data: Any) -> SettleInvoiceForm:
+        """With what KRA's receipt says."""
+        return SettleInvoiceForm(data)
+
+    def settle_title(self, row: KRAInvoice) -> str:
+        """The page's heading."""
+        return f"Settle {row.trader_number}"
+
+    def settle_lines(self, row: KRAInvoice) -> list[str]:
+        """What follows."""
+        return [
+            "Look on KRA's portal first: by what you say here the branch goes on.",
+            f"Its number is {row.number}. If KRA has it, type what its receipt there says.",
+            "If KRA does not have it, the number goes to whichever document is next.",
+        ]
+
+    def settle_row(self, row: KRAInvoice, form: Any, by: Any) -> None:
+        """Take the person's word."""
+        settle(row, by=by, **form.wanted())
 
     def receipt_view(self, request: HttpRequest, pk: int) -> HttpResponseBase:
         """The receipt to look at: marked as a copy, and not counted."""
@@ -204,20 +200,6 @@ class KRAInvoiceActionsAdmin(ExportAdmin):
             raise Http404("There is no such document.")
         return invoice
 
-    def _form_page(
-        self, request: HttpRequest, form: Any, invoice: KRAInvoice, **more: Any
-    ) -> HttpResponse:
-        context = {
-            **self.admin_site.each_context(request),
-            "form": form,
-            "invoice": invoice,
-            "back": reverse(PAGE, args=[invoice.pk]),
-            "opts": self.opts,
-            "media": self.media,
-            **more,
-        }
-        return TemplateResponse(request, FORM, context)
-
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], add: bool = False,
         change: bool = False, form_url: str = "", obj: Any = None,
@@ -227,7 +209,6 @@ class KRAInvoiceActionsAdmin(ExportAdmin):
             context |= {
                 "may_resend": self.has_resend_permission(request) and obj.state in RESENDABLE,
                 "may_credit": self.has_submit_permission(request) and not may_credit(obj),
-                "may_settle": self.has_settle_permission(request) and not may_settle(obj),
                 "gets_original": self.has_submit_permission(request) and not obj.times_printed,
                 "sizes": (("a4", "A4"), ("roll", "Roll of 80 mm")),
             }

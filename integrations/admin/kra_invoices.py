@@ -47,6 +47,7 @@ class KRAInvoiceAdmin(LiveDocumentAdmin, KRAInvoiceActionsAdmin):
         "branch_shown", "environment_shown", "business",
     )  # fmt: skip
     list_select_related = ("branch",)
+    list_left_out = ("document", "body", "branch__details")
     list_filter = (
         "state", "kind", "environment", BranchFilter, AttentionFilter, DateFilter,
         BusinessFilter, WorkStateFilter,

@@ -12,8 +12,8 @@ from django.utils.safestring import SafeString
 from integrations.admin.badges import Badge
 from integrations.admin.filters import BusinessFilter
 from integrations.admin.kra_filters import BranchFilter
-from integrations.admin.read_only import ReadOnlyAdmin
-from integrations.exceptions import IntegrationError
+from integrations.admin.kra_settle_form import OutcomeForm
+from integrations.admin.kra_settling import SettleAdmin
 from integrations.kra.writes import resend, settle
 from integrations.models import KRAWrite, WriteState
 
@@ -34,7 +34,7 @@ def write_badge(state: str) -> Badge:
 
 
 @admin.register(KRAWrite)
-class KRAWriteAdmin(ReadOnlyAdmin):
+class KRAWriteAdmin(SettleAdmin):
     """Every report, newest first."""
 
     list_display = (
@@ -43,10 +43,12 @@ class KRAWriteAdmin(ReadOnlyAdmin):
     )  # fmt: skip
     list_filter = ("state", "kind", "environment", BranchFilter, BusinessFilter)
     list_select_related = ("branch",)
+    list_left_out = ("document", "body", "branch__details")
     search_fields = ("=key",)
     search_help_text = "The whole key or id of the report"
     id_field = "public_id"
-    actions = ("send_again", "settle_taken", "settle_not_taken")
+    actions = ("send_again",)
+    change_form_outer_before_template = "admin/integrations/kra_settle_actions.html"
     fieldsets = (
         (None, {"fields": (
             "kind", "key", "state_shown", "number", "message", "attention", "result_code",
@@ -74,26 +76,29 @@ class KRAWriteAdmin(ReadOnlyAdmin):
         level = messages.SUCCESS if count else messages.WARNING
         messages.add_message(request, level, f"{count} reports are sent again.")
 
-    @admin.action(description="In doubt: KRA has it", permissions=["resend"])
-    def settle_taken(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        """By a look into KRA's own book. Audited."""
-        self._settle(request, queryset, taken=True)
+    def is_open(self, row: KRAWrite) -> bool:
+        """Whether KRA's answer was lost."""
+        return row.state == WriteState.IN_DOUBT
 
-    @admin.action(description="In doubt: KRA does not have it", permissions=["resend"])
-    def settle_not_taken(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        """By a look into KRA's own book. Audited."""
-        self._settle(request, queryset, taken=False)
+    def settle_form(self, row: KRAWrite, data: Any) -> OutcomeForm:
+        """Whether KRA has it, no more: a report gets no receipt."""
+        return OutcomeForm(data)
 
-    def _settle(self, request: HttpRequest, queryset: QuerySet[Any], *, taken: bool) -> None:
-        count = 0
-        for write in queryset.order_by("pk")[:MOST]:
-            try:
-                settle(write, taken=taken)
-                count += 1
-            except IntegrationError as error:
-                messages.warning(request, f"{write}: {error.message}")
-        if count:
-            messages.success(request, f"{count} reports are settled.")
+    def settle_title(self, row: KRAWrite) -> str:
+        """The page's heading."""
+        return f"Settle {row.get_kind_display().lower()} {row.key}"
+
+    def settle_lines(self, row: KRAWrite) -> list[str]:
+        """What follows."""
+        number = "" if row.number is None else f"Its number is {row.number}. "
+        return [
+            "Look into KRA's own book first: by what you say here the branch's reports go on.",
+            f"{number}If KRA does not have it, it is rejected, and its number goes to the next.",
+        ]
+
+    def settle_row(self, row: KRAWrite, form: Any, by: Any) -> None:
+        """Take the person's word."""
+        settle(row, taken=form.is_there, note=form.cleaned_data["note"])
 
     @admin.display(description="state")
     def state_shown(self, write: KRAWrite) -> SafeString:

@@ -1,4 +1,4 @@
-"""The form by which a person tells what became of a document that nothing settles by itself."""
+"""Forms by which a person tells what became of something that nothing settles by itself."""
 
 from __future__ import annotations
 
@@ -9,28 +9,51 @@ from django import forms
 from integrations.admin.money_form import Area, Choice, TextBox
 from integrations.exceptions import IntegrationError, InvalidInput
 from integrations.kra.outbox.settle import TypedSignature
-from integrations.models import InvoiceState, KRAInvoice
 
-SIGNED, NOT_TAKEN = "signed", "not_taken"
-OUTCOMES = (
-    (SIGNED, "KRA has it: its receipt is typed below"),
-    (NOT_TAKEN, "KRA does not have it: send it again"),
-)
 NEEDED = ("receipt_number", "internal_data", "signature", "signed_at")
 _TEXT = {"autocomplete": "off", "spellcheck": "false"}
+THERE, NOT_THERE = "yes", "no"
 
 
-def may_settle(invoice: KRAInvoice) -> str:
-    """Why nothing is to be settled, in words; "" where a person may tell."""
-    if invoice.state not in (InvoiceState.IN_DOUBT, InvoiceState.REGISTERED):
-        return "There is nothing to settle: what became of it is known."
-    return ""
+def outcome_field(where: str, there: str, not_there: str) -> forms.ChoiceField:
+    """What `where` shows, in two sentences."""
+    return forms.ChoiceField(
+        label=f"What {where} shows", choices=((THERE, there), (NOT_THERE, not_there)), widget=Choice
+    )
 
 
-class SettleForm(forms.Form):
+def note_field(longest: int) -> forms.CharField:
+    """How it is known; kept with what is settled."""
+    return forms.CharField(
+        label="How you know", min_length=3, max_length=longest, widget=Area(attrs={"rows": 2})
+    )
+
+
+class OutcomeForm(forms.Form):
+    """Whether KRA has something, and how that is known."""
+
+    outcome = outcome_field("KRA's portal", "KRA has it", "KRA does not have it")
+    note = note_field(200)
+
+    @property
+    def is_there(self) -> bool:
+        """Whether KRA has it."""
+        return bool(self.cleaned_data["outcome"] == THERE)
+
+    def explain(self, error: IntegrationError) -> None:
+        """Put what was refused to its field."""
+        field = error.field if isinstance(error, InvalidInput) else ""
+        field = {"text": "note"}.get(field, field)
+        self.add_error(field if field in self.fields else None, error.message)
+
+
+class SettleInvoiceForm(OutcomeForm):
     """The outcome, the receipt where there is one, and how it is known."""
 
-    outcome = forms.ChoiceField(label="What KRA's portal shows", choices=OUTCOMES, widget=Choice)
+    outcome = outcome_field(
+        "KRA's portal", "KRA has it: its receipt is typed below",
+        "KRA does not have it: send it again",
+    )  # fmt: skip
     receipt_number = forms.IntegerField(
         label="Receipt number", required=False, min_value=1,
         widget=TextBox(attrs={"inputmode": "numeric", **_TEXT}),
@@ -51,13 +74,11 @@ class SettleForm(forms.Form):
         input_formats=["%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M"], widget=TextBox(attrs=_TEXT),
         help_text="In Nairobi, such as 2026-11-23 10:15:05.",
     )  # fmt: skip
-    reason = forms.CharField(
-        label="How you know", min_length=3, max_length=300, widget=Area(attrs={"rows": 2})
-    )
-
-    def __init__(self, invoice: KRAInvoice, data: Any = None) -> None:
-        super().__init__(data)
-        self.invoice = invoice
+    note = note_field(300)
+    field_order = (
+        "outcome", "receipt_number", "total_receipt_number", "internal_data", "signature",
+        "signed_at", "note",
+    )  # fmt: skip
 
     def clean_internal_data(self) -> str:
         """Without the dashes of the print."""
@@ -70,7 +91,7 @@ class SettleForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         """A receipt is whole, or there is none."""
         values = super().clean() or {}
-        is_signed = values.get("outcome") == SIGNED
+        is_signed = values.get("outcome") == THERE
         for name in NEEDED:
             if name in self.errors:
                 continue
@@ -83,8 +104,8 @@ class SettleForm(forms.Form):
     def wanted(self) -> dict[str, Any]:
         """The arguments of `settle`."""
         values = self.cleaned_data
-        if values["outcome"] != SIGNED:
-            return {"signed": None, "text": values["reason"]}
+        if not self.is_there:
+            return {"signed": None, "text": values["note"]}
         signed = TypedSignature(
             signature=values["signature"],
             internal_data=values["internal_data"],
@@ -92,13 +113,7 @@ class SettleForm(forms.Form):
             total_receipt_number=values["total_receipt_number"],
             signed_at=values["signed_at"],
         )
-        return {"signed": signed, "text": values["reason"]}
-
-    def explain(self, error: IntegrationError) -> None:
-        """Put what was refused to its field."""
-        field = error.field if isinstance(error, InvalidInput) else ""
-        field = {"text": "reason"}.get(field, field)
-        self.add_error(field if field in self.fields else None, error.message)
+        return {"signed": signed, "text": values["note"]}
 
 
 def _bare(text: str) -> str:

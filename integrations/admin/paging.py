@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.core.paginator import Paginator
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 
@@ -48,6 +49,11 @@ class WindowPaginator(_Paginator):
 
 class WindowChangeList(_ChangeList):
     """Says how many rows there are once, below the list, where "more than" is said too."""
+
+    def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Any]:
+        """Django's, without the large columns that the list does not show."""
+        rows = super().get_queryset(request, exclude_parameters)
+        return rows.defer(*getattr(self.model_admin, "list_left_out", ()))
 
     def get_results(self, request: HttpRequest) -> None:
         """Django's. The theme's heading tells the count where the two counts differ."""

@@ -34,6 +34,8 @@ class ReadOnlyAdmin(TrailHistoryAdmin):
     list_filter_submit = True
     # "All" would be more rows than any action takes.
     list_disable_select_all = True
+    # Large columns that the list does not show; a row's page reads them.
+    list_left_out: ClassVar[tuple[str, ...]] = ()
     # The field with the row's public id, found by its whole text in any spelling.
     id_field = ""
 

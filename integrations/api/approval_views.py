@@ -7,7 +7,6 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
-from django.http import Http404
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
@@ -16,7 +15,7 @@ from rest_framework.response import Response
 from integrations import approvals
 from integrations.access import request_scope
 from integrations.api import approval_serializers as shapes
-from integrations.api.hub_view import BODY_REFUSALS, REFUSALS, HubView, refuse_unknown
+from integrations.api.hub_view import BODY_REFUSALS, REFUSALS, HubView, find_by_uuid, refuse_unknown
 from integrations.api.idempotency import HEADER_PARAMETER, answer_once
 from integrations.api.payment_filters import PaymentPages
 from integrations.api.rights import Right
@@ -83,14 +82,7 @@ class ApprovalView(HubView):
 
     def find_approval(self, approval_id: str) -> Approval:
         """The caller's approval; raises Http404 for any other text."""
-        try:
-            wanted = UUID(approval_id)
-        except ValueError:
-            raise Http404(NOT_FOUND) from None
-        approval = self.get_queryset().filter(public_id=wanted).first()
-        if approval is None:
-            raise Http404(NOT_FOUND)
-        return approval
+        return find_by_uuid(self.get_queryset(), approval_id, NOT_FOUND)
 
     def _answer(self, approval: Approval) -> Response:
         answer = {"success": True, "approval": approval}

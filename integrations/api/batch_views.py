@@ -8,7 +8,6 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from django.db.models import QuerySet
-from django.http import Http404
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import status
 from rest_framework.request import Request
@@ -16,7 +15,7 @@ from rest_framework.response import Response
 
 from integrations.access import request_scope
 from integrations.api import batch_serializers as shapes
-from integrations.api.hub_view import BODY_REFUSALS, REFUSALS, HubView, refuse_unknown
+from integrations.api.hub_view import BODY_REFUSALS, REFUSALS, HubView, find_by_uuid, refuse_unknown
 from integrations.api.idempotency import HEADER_PARAMETER, answer_once, read_key
 from integrations.api.payment_filters import PaymentPages
 from integrations.api.payment_views import one_key
@@ -49,14 +48,7 @@ class BatchView(HubView):
 
     def find_batch(self, batch_id: str) -> PayoutBatch:
         """The caller's file; raises Http404 for any other text."""
-        try:
-            wanted = UUID(batch_id)
-        except ValueError:
-            raise Http404(NOT_FOUND) from None
-        batch = self.get_queryset().filter(public_id=wanted).first()
-        if batch is None:
-            raise Http404(NOT_FOUND)
-        return batch
+        return find_by_uuid(self.get_queryset(), batch_id, NOT_FOUND)
 
 
 class BatchListView(BatchView):

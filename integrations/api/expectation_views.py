@@ -16,7 +16,7 @@ from rest_framework.response import Response
 
 from integrations.access import request_scope
 from integrations.api import expectation_serializers as shapes
-from integrations.api.hub_view import BODY_REFUSALS, REFUSALS, HubView, refuse_unknown
+from integrations.api.hub_view import BODY_REFUSALS, REFUSALS, HubView, find_by_uuid, refuse_unknown
 from integrations.api.idempotency import HEADER_PARAMETER, read_key
 from integrations.api.payment_filters import PaymentPages
 from integrations.api.rights import Right, choose_business
@@ -105,14 +105,7 @@ class ExpectationView(HubView):
 
     def find(self, expectation_id: str) -> ExpectedPayment:
         """The caller's expectation; raises Http404 for any other text."""
-        try:
-            wanted = UUID(expectation_id)
-        except ValueError:
-            raise Http404(NO_EXPECTATION) from None
-        found = self.get_queryset().filter(public_id=wanted).first()
-        if found is None:
-            raise Http404(NO_EXPECTATION)
-        return found
+        return find_by_uuid(self.get_queryset(), expectation_id, NO_EXPECTATION)
 
 
 class ExpectationListView(ExpectationView):
@@ -255,13 +248,7 @@ class MatchView(HubView):
         serializer.is_valid(raise_exception=True)
         wanted = serializer.validated_data
         scope = request_scope(request)
-        try:
-            mine = scope.narrow(Payment.objects.filter(public_id=UUID(public_id)))
-        except ValueError:
-            raise Http404(NO_PAYMENT) from None
-        payment = mine.first()
-        if payment is None:
-            raise Http404(NO_PAYMENT)
+        payment = find_by_uuid(scope.narrow(Payment.objects.all()), public_id, NO_PAYMENT)
         if not wanted["expectation_id"]:
             allotment = expectations.leave_on_account(payment, wanted["note"])
         else:

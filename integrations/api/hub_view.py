@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
+from uuid import UUID
 
-from django.http import HttpRequest, HttpResponseBase
+from django.db.models import Model, QuerySet
+from django.http import Http404, HttpRequest, HttpResponseBase
 from rest_framework.exceptions import ValidationError
 from rest_framework.generics import GenericAPIView
 from rest_framework.renderers import JSONRenderer
@@ -22,6 +24,9 @@ from integrations.api.rights import HasRight, Right
 from integrations.api.throttles import CostlyThrottle
 from integrations.models import ApiToken, act_as, acting
 
+_Row = TypeVar("_Row", bound=Model)
+# Digits of the greatest id.
+ID_DIGITS = 18
 # Characters of a query parameter's value: those of the longest key; a cursor is ours and longer.
 LONGEST_PARAMETER, LONGEST_CURSOR = 64, 128
 REFUSALS: dict[int, Any] = dict.fromkeys((400, 401, 403, 429, 500), serializers.ErrorSerializer)
@@ -107,3 +112,24 @@ def refuse_unreadable(request: Request) -> None:
             faults[name[:64]] = [f"Must have at most {limit} characters."]
     if faults:
         raise ValidationError(dict(list(faults.items())[:20]), code="invalid")
+
+
+def find_by_number(rows: QuerySet[_Row], text: str, missing: str) -> _Row:
+    """The row with this id; raises Http404, in the words of `missing`, for any other text."""
+    is_id = text.isascii() and text.isdigit() and len(text) <= ID_DIGITS
+    found = rows.filter(pk=int(text)).first() if is_id else None
+    if found is None:
+        raise Http404(missing)
+    return found
+
+
+def find_by_uuid(rows: QuerySet[_Row], text: str, missing: str) -> _Row:
+    """The row with this public id; raises Http404, in the words of `missing`, for other text."""
+    try:
+        wanted = UUID(text)
+    except ValueError:
+        raise Http404(missing) from None
+    found = rows.filter(public_id=wanted).first()
+    if found is None:
+        raise Http404(missing)
+    return found

@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from integrations.api import kra_shapes as shapes
 from integrations.api.hub_view import BODY_REFUSALS, REFUSALS
 from integrations.api.idempotency import HEADER_PARAMETER, answer_once
-from integrations.api.kra_base import INVOICE_ID, NO_INVOICE, RESEND, SETTLE, TAGS, KRAView
+from integrations.api.kra_base import INVOICE_ID, NO_INVOICE, RESEND, SETTLE, TAGS, InvoiceView
 from integrations.api.serializers import ErrorSerializer
 from integrations.api.throttles import AskThrottle
 from integrations.exceptions import InvalidInput
@@ -22,7 +22,7 @@ _ANSWERS: dict[Any, Any] = {409: ErrorSerializer, **BODY_REFUSALS}
 _TAKEN = {"taken": False, "note": "KRA's portal has no receipt of this number."}
 
 
-class InvoiceResendView(KRAView):
+class InvoiceResendView(InvoiceView):
     """Has one document looked at."""
 
     rights = {"POST": RESEND}
@@ -51,7 +51,7 @@ class InvoiceResendView(KRAView):
         return answer_once(request, lambda: _told(verify_and_resend([invoice], by=request.user)))
 
 
-class InvoiceVerifyView(KRAView):
+class InvoiceVerifyView(InvoiceView):
     """Has many documents looked at."""
 
     rights = {"POST": RESEND}
@@ -83,7 +83,7 @@ class InvoiceVerifyView(KRAView):
         return answer_once(request, act)
 
 
-class InvoiceSettleView(KRAView):
+class InvoiceSettleView(InvoiceView):
     """Takes a person's word."""
 
     rights = {"POST": SETTLE}

@@ -6,7 +6,6 @@ from typing import ClassVar
 
 from django.db.models import QuerySet
 from django_filters import rest_framework as filters
-from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -14,16 +13,25 @@ from rest_framework.response import Response
 from integrations.api import kra_shapes as shapes
 from integrations.api.hub_view import BODY_REFUSALS, REFUSALS, refuse_unknown
 from integrations.api.idempotency import HEADER_PARAMETER, answer_once
-from integrations.api.kra_base import BRANCH_ID, READ_BRANCHES, RELEASE, TAGS, KRAView
+from integrations.api.kra_base import (
+    BRANCH_ID,
+    NO_BRANCH,
+    READ_BRANCHES,
+    RELEASE,
+    TAGS,
+    KRAView,
+    PagedView,
+    RowFilter,
+)
 from integrations.api.serializers import ErrorSerializer
 from integrations.kra.outbox import holds
+from integrations.kra.outbox.line import with_line
 from integrations.models import DeviceState, Environment, KRABranch
 
 
-class BranchFilter(filters.FilterSet):  # type: ignore[misc]
-    """Every filter narrows; together they must all fit."""
+class BranchFilter(RowFilter):
+    """Of control units."""
 
-    business = filters.CharFilter(method="by_business", help_text="Empty: the installation.")
     environment = filters.ChoiceFilter(choices=Environment.choices)
     pin = filters.CharFilter(field_name="tin", max_length=20)
     branch = filters.CharFilter(field_name="bhf_id", max_length=10)
@@ -34,46 +42,40 @@ class BranchFilter(filters.FilterSet):  # type: ignore[misc]
         model = KRABranch
         fields: ClassVar[list[str]] = []
 
-    def filter_queryset(self, queryset: QuerySet[KRABranch]) -> QuerySet[KRABranch]:
-        """As the library's, where an empty `business` is a business too."""
-        rows: QuerySet[KRABranch] = super().filter_queryset(queryset)
-        return rows.filter(business="") if self.data.get("business") == "" else rows
-
-    def by_business(self, rows: QuerySet[KRABranch], _name: str, value: str) -> QuerySet[KRABranch]:
-        """A stranger's business has no branches here."""
-        return rows.filter(business=value)
-
     def by_hold(self, rows: QuerySet[KRABranch], _name: str, value: bool) -> QuerySet[KRABranch]:
         """Whether a reason stands."""
         return rows.exclude(held_reason="") if value else rows.filter(held_reason="")
 
 
-class BranchListView(KRAView):
+class _BranchView(KRAView):
+    model = KRABranch
+    missing = NO_BRANCH
+
+    def all_rows(self) -> QuerySet[KRABranch]:
+        """With what waits for them."""
+        return with_line(super().all_rows())
+
+
+class BranchListView(_BranchView, PagedView):
     """All control units of the caller's businesses."""
 
     rights = {"GET": READ_BRANCHES}
+    left_out = ("details",)
     serializer_class = shapes.KRABranchSerializer
-    filter_backends = (DjangoFilterBackend,)
     filterset_class = BranchFilter
-
-    def get_queryset(self) -> QuerySet[KRABranch]:
-        """With what waits for them."""
-        return self.branches()
 
     @extend_schema(
         operation_id="kra_branch_list",
         summary="List KRA branches: control units, waiting documents, holds",
-        responses={200: shapes.KRABranchSerializer(many=True), **REFUSALS},
+        responses={200: shapes.KRABranchSerializer(many=True), **REFUSALS, 404: ErrorSerializer},
         tags=TAGS,
     )
     def get(self, request: Request) -> Response:
-        """A bare list, by id."""
-        refuse_unknown(request, *BranchFilter.base_filters)
-        rows = self.filter_queryset(self.get_queryset())
-        return Response(self.get_serializer(rows, many=True).data)
+        """One page, newest first."""
+        return self.paged(request)
 
 
-class BranchDetailView(KRAView):
+class BranchDetailView(_BranchView):
     """One control unit."""
 
     rights = {"GET": READ_BRANCHES}
@@ -89,10 +91,10 @@ class BranchDetailView(KRAView):
     def get(self, request: Request, branch_id: str) -> Response:
         """As it stands now; KRA is not asked."""
         refuse_unknown(request)
-        return Response(self.get_serializer(self.find_branch(branch_id)).data)
+        return Response(self.get_serializer(self.find_row(branch_id)).data)
 
 
-class BranchReleaseView(KRAView):
+class BranchReleaseView(_BranchView):
     """Lets a held branch go on."""
 
     rights = {"POST": RELEASE}
@@ -120,14 +122,14 @@ class BranchReleaseView(KRAView):
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         wanted = serializer.validated_data
-        unit = self.find_branch(branch_id)
+        unit = self.find_row(branch_id)
 
         def act() -> Response:
             done = holds.release(
                 unit, by=request.user, next_number=wanted.get("next_number"),
                 text=wanted.get("note", ""),
             )  # fmt: skip
-            shown = self.find_branch(branch_id)
+            shown = self.find_row(branch_id)
             answer = {"success": True, "released": done, "branch": shown}
             return Response(shapes.ReleasedSerializer(answer).data)
 

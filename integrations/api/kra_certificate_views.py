@@ -4,27 +4,17 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from django.http import Http404
 from django_filters import rest_framework as filters
-from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from integrations.access import request_scope
 from integrations.api import kra_gava_serializers as shapes
 from integrations.api.hub_view import BODY_REFUSALS, REFUSALS, HubView
 from integrations.api.idempotency import HEADER_PARAMETER, read_key
-from integrations.api.kra_check_views import (
-    ASKED,
-    CHECK,
-    BusinessFilterSet,
-    GavaPages,
-    TaxView,
-    paged,
-)
+from integrations.api.kra_base import KRAView, PagedView
+from integrations.api.kra_check_views import ASKED, CHECK, GavaFilter, TaxView
 from integrations.api.kra_list_base import SYNC
-from integrations.api.payment_filters import ID_DIGITS
 from integrations.api.rights import Right, choose_business
 from integrations.api.serializers import ErrorSerializer
 from integrations.api.throttles import AskThrottle, TaxThrottle
@@ -38,7 +28,7 @@ TAGS = ["kra certificates"]
 NOT_FOUND = "There is no such request."
 
 
-class CertificateFilter(BusinessFilterSet):
+class CertificateFilter(GavaFilter):
     """Of requests for certificates."""
 
     status = filters.MultipleChoiceFilter(choices=CertificateStatus.choices)
@@ -48,7 +38,7 @@ class CertificateFilter(BusinessFilterSet):
         fields: ClassVar[list[str]] = []
 
 
-class CertificateListView(TaxView):
+class CertificateListView(TaxView, PagedView):
     """Requests that were made, and new ones."""
 
     rights = {
@@ -58,10 +48,9 @@ class CertificateListView(TaxView):
     serializer_class = shapes.AskCertificateSerializer
     keyed = frozenset({"POST"})
     costly = (TaxThrottle,)
-    filter_backends = (DjangoFilterBackend,)
+    model = KRACertificateRequest
+    left_out = ("response_payload",)
     filterset_class = CertificateFilter
-    pagination_class = GavaPages
-    queryset = KRACertificateRequest.objects.all()
 
     @extend_schema(
         operation_id="kra_certificate_list",
@@ -71,10 +60,7 @@ class CertificateListView(TaxView):
     )
     def get(self, request: Request) -> Response:
         """One page of the requests that fit every filter."""
-        answer = paged(self, request, KRACertificateRequest.objects.all(), CertificateFilter)
-        rows = shapes.CertificateSerializer(answer.data["results"], many=True)
-        answer.data["results"] = rows.data
-        return answer
+        return self.paged(request, shapes.CertificateSerializer)
 
     @extend_schema(
         operation_id="kra_certificate_request",
@@ -95,10 +81,12 @@ class CertificateListView(TaxView):
         return Response(shapes.CertificateSerializer(row).data, status=201)
 
 
-class CertificateSettleView(HubView):
+class CertificateSettleView(KRAView):
     """A person tells what became of a request in doubt."""
 
     rights = {"POST": Right(TokenScope.TAX_WRITE, "integrations.settle_kracertificaterequest")}
+    model = KRACertificateRequest
+    missing = NOT_FOUND
     serializer_class = shapes.SettleCertificateSerializer
 
     @extend_schema(
@@ -114,11 +102,7 @@ class CertificateSettleView(HubView):
     )  # fmt: skip
     def post(self, request: Request, request_id: str) -> Response:
         """Settle it; nobody is asked."""
-        is_id = request_id.isascii() and request_id.isdigit() and len(request_id) <= ID_DIGITS
-        rows = request_scope(request).narrow(KRACertificateRequest.objects.all())
-        row = rows.filter(pk=int(request_id)).first() if is_id else None
-        if row is None:
-            raise Http404(NOT_FOUND)
+        row = self.find_row(request_id)
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         settled = checks.settle_certificate(row, **serializer.validated_data)

@@ -6,19 +6,16 @@ from typing import Any, ClassVar
 
 from django.db.models import QuerySet
 from django_filters import rest_framework as filters
-from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.throttling import BaseThrottle
 
-from integrations.access import request_scope
 from integrations.api import kra_gava_serializers as shapes
-from integrations.api.hub_view import BODY_REFUSALS, REFUSALS, HubView, refuse_unknown
-from integrations.api.payment_filters import PaymentPages
+from integrations.api.hub_view import BODY_REFUSALS, REFUSALS
+from integrations.api.kra_base import KRAView, PagedView, RowFilter
 from integrations.api.rights import Right, choose_business
 from integrations.api.serializers import ErrorSerializer
-from integrations.api.throttles import AskThrottle, CostlyThrottle
+from integrations.api.throttles import AskThrottle
 from integrations.config import Snapshot
 from integrations.exceptions import InvalidInput
 from integrations.kra import checks
@@ -30,7 +27,7 @@ TAGS = ["kra checks"]
 ASKED: dict[Any, Any] = {502: ErrorSerializer, 503: ErrorSerializer, **BODY_REFUSALS}
 
 
-class TaxView(HubView):
+class TaxView(KRAView):
     """What the views of GavaConnect share."""
 
     def wanted(self, request: Request) -> tuple[Snapshot, dict[str, Any]]:
@@ -44,36 +41,19 @@ class TaxView(HubView):
         business = choose_business(request, found.pop("business", None))
         return tax_config(business, found.pop("branch", "")), found
 
-    def get_throttles(self) -> list[BaseThrottle]:
-        """Reading costs nobody else anything."""
-        found = super().get_throttles()
-        if self.request.method == "POST":
-            return found
-        return [each for each in found if not isinstance(each, CostlyThrottle)]
 
+class GavaFilter(RowFilter):
+    """Of what was asked of GavaConnect."""
 
-class BusinessFilterSet(filters.FilterSet):  # type: ignore[misc]
-    """Every filter narrows; together they must all fit."""
-
-    business = filters.CharFilter(method="by_business", help_text="Empty: the installation.")
     environment = filters.ChoiceFilter(choices=Environment.choices)
     kra_pin = filters.CharFilter(method="by_pin", max_length=20)
-
-    def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """As the library's, where an empty `business` is a business too."""
-        rows: QuerySet[Any] = super().filter_queryset(queryset)
-        return rows.filter(business="") if self.data.get("business") == "" else rows
-
-    def by_business(self, rows: QuerySet[Any], _name: str, value: str) -> QuerySet[Any]:
-        """A stranger's business has nothing here."""
-        return rows.filter(business=value)
 
     def by_pin(self, rows: QuerySet[Any], _name: str, value: str) -> QuerySet[Any]:
         """In any case."""
         return rows.filter(kra_pin=value.strip().upper())
 
 
-class CheckFilter(BusinessFilterSet):
+class CheckFilter(GavaFilter):
     """Of compliance checks."""
 
     compliant = filters.BooleanFilter(field_name="is_compliant")
@@ -81,19 +61,6 @@ class CheckFilter(BusinessFilterSet):
     class Meta:
         model = KRAComplianceCheck
         fields: ClassVar[list[str]] = []
-
-
-class GavaPages(PaymentPages):
-    """Newest first, by id."""
-
-
-def paged(view: HubView, request: Request, rows: QuerySet[Any], filterset: Any) -> Response:
-    """One page of the caller's rows that fit every filter."""
-    paging = [GavaPages.cursor_query_param, str(GavaPages.page_size_query_param)]
-    refuse_unknown(request, *filterset.base_filters, *paging)
-    mine = request_scope(request).narrow(rows)
-    page = view.paginate_queryset(view.filter_queryset(mine))
-    return view.get_paginated_response(page)
 
 
 class PinCheckView(TaxView):
@@ -124,7 +91,7 @@ class PinCheckView(TaxView):
         return Response(checks.find_pin(config, found["taxpayer_id"], kind))
 
 
-class CheckListView(TaxView):
+class CheckListView(TaxView, PagedView):
     """Compliance checks: those that were made, and new ones."""
 
     rights = {
@@ -133,10 +100,8 @@ class CheckListView(TaxView):
     }
     serializer_class = shapes.ComplianceSerializer
     costly = (AskThrottle,)
-    filter_backends = (DjangoFilterBackend,)
+    model = KRAComplianceCheck
     filterset_class = CheckFilter
-    pagination_class = GavaPages
-    queryset = KRAComplianceCheck.objects.all()
 
     @extend_schema(
         operation_id="kra_check_list",
@@ -146,9 +111,7 @@ class CheckListView(TaxView):
     )
     def get(self, request: Request) -> Response:
         """One page of the checks that fit every filter."""
-        answer = paged(self, request, KRAComplianceCheck.objects.all(), CheckFilter)
-        answer.data["results"] = shapes.CheckSerializer(answer.data["results"], many=True).data
-        return answer
+        return self.paged(request, shapes.CheckSerializer)
 
     @extend_schema(
         operation_id="kra_check_compliance",

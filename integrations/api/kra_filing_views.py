@@ -5,18 +5,15 @@ from __future__ import annotations
 from typing import Any, ClassVar
 from uuid import UUID
 
-from django.db.models import QuerySet
-from django.http import Http404
 from django_filters import rest_framework as filters
-from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from integrations.access import request_scope
 from integrations.api import kra_gava_serializers as shapes
-from integrations.api.hub_view import BODY_REFUSALS, REFUSALS, HubView
-from integrations.api.kra_check_views import ASKED, BusinessFilterSet, GavaPages, TaxView, paged
+from integrations.api.hub_view import BODY_REFUSALS, REFUSALS, refuse_unknown
+from integrations.api.kra_base import BUSINESS, KRAView, PagedView
+from integrations.api.kra_check_views import ASKED, GavaFilter, TaxView
 from integrations.api.rights import Right
 from integrations.api.serializers import ErrorSerializer
 from integrations.api.throttles import TaxThrottle
@@ -31,7 +28,7 @@ _ID = OpenApiParameter("filing_id", UUID, OpenApiParameter.PATH, description="Th
 _EXAMPLE = {"kind": "nil_return", "obligation": "5", "month": 10, "year": 2026}
 
 
-class FilingFilter(BusinessFilterSet):
+class FilingFilter(GavaFilter):
     """Of filings."""
 
     kind = filters.MultipleChoiceFilter(choices=FilingKind.choices)
@@ -42,21 +39,16 @@ class FilingFilter(BusinessFilterSet):
         model = KRAFiling
         fields: ClassVar[list[str]] = []
 
-    def by_attention(self, rows: QuerySet[Any], _name: str, value: bool) -> QuerySet[Any]:
-        """Whether a person has to look."""
-        return rows.exclude(attention="") if value else rows.filter(attention="")
 
-
-class FilingListView(TaxView):
+class FilingListView(TaxView, PagedView):
     """What was filed, and filing."""
 
     rights = {"GET": READ, "POST": Right(TokenScope.TAX_WRITE, "integrations.file_krafiling")}
     serializer_class = shapes.FileSerializer
     costly = (TaxThrottle,)
-    filter_backends = (DjangoFilterBackend,)
+    model = KRAFiling
+    left_out = ("body", "response_payload")
     filterset_class = FilingFilter
-    pagination_class = GavaPages
-    queryset = KRAFiling.objects.all()
 
     @extend_schema(
         operation_id="kra_filing_list",
@@ -66,9 +58,7 @@ class FilingListView(TaxView):
     )
     def get(self, request: Request) -> Response:
         """One page of the filings that fit every filter."""
-        answer = paged(self, request, KRAFiling.objects.all(), FilingFilter)
-        answer.data["results"] = shapes.FilingSerializer(answer.data["results"], many=True).data
-        return answer
+        return self.paged(request, shapes.FilingSerializer)
 
     @extend_schema(
         operation_id="kra_filing_create",
@@ -111,23 +101,12 @@ def _answer(row: KRAFiling, *, is_new: bool) -> Response:
     return Response(body, status=502 if is_refused else 202)
 
 
-class FilingView(HubView):
-    """What the views of one filing share."""
-
-    def find(self, filing_id: str) -> KRAFiling:
-        """The caller's filing; raises Http404 for any other text."""
-        try:
-            wanted = UUID(filing_id)
-        except ValueError:
-            raise Http404(NOT_FOUND) from None
-        rows = request_scope(self.request).narrow(KRAFiling.objects.filter(public_id=wanted))
-        found = rows.first()
-        if found is None:
-            raise Http404(NOT_FOUND)
-        return found
+class _FilingView(KRAView):
+    model = KRAFiling
+    missing = NOT_FOUND
 
 
-class FilingDetailView(FilingView):
+class FilingDetailView(_FilingView):
     """One filing."""
 
     rights = {"GET": READ}
@@ -136,16 +115,17 @@ class FilingDetailView(FilingView):
     @extend_schema(
         operation_id="kra_filing_read",
         summary="Read a filing",
-        parameters=[_ID],
+        parameters=[_ID, BUSINESS],
         responses={200: shapes.FilingSerializer, **REFUSALS, 404: ErrorSerializer},
         tags=TAGS,
     )
-    def get(self, _request: Request, filing_id: str) -> Response:
+    def get(self, request: Request, filing_id: str) -> Response:
         """As it stands; nobody is asked."""
-        return Response(shapes.FilingSerializer(self.find(filing_id)).data)
+        refuse_unknown(request, "business")
+        return Response(shapes.FilingSerializer(self.find_row(filing_id)).data)
 
 
-class FilingSettleView(FilingView):
+class FilingSettleView(_FilingView):
     """A person tells what became of a filing in doubt."""
 
     rights = {"POST": Right(TokenScope.TAX_WRITE, "integrations.settle_krafiling")}
@@ -164,7 +144,7 @@ class FilingSettleView(FilingView):
     )  # fmt: skip
     def post(self, request: Request, filing_id: str) -> Response:
         """Settle it; nobody is asked."""
-        row = self.find(filing_id)
+        row = self.find_row(filing_id)
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         settled = filings.settle_filing(row, **serializer.validated_data)

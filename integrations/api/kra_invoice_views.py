@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 from django.http import HttpResponse
-from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework import status
@@ -25,11 +24,10 @@ from integrations.api.kra_base import (
     SUBMIT,
     TAGS,
     InvoiceFilter,
-    KRAView,
-    filter_names,
+    InvoiceView,
+    PagedView,
     is_head,
 )
-from integrations.api.payment_filters import PaymentPages
 from integrations.api.rights import choose_business, require_business
 from integrations.api.serializers import ErrorSerializer
 from integrations.api.throttles import TaxThrottle
@@ -85,15 +83,14 @@ _PART = {
 }
 
 
-class InvoiceListView(KRAView):
+class InvoiceListView(InvoiceView, PagedView):
     """The book, newest first, and new documents."""
 
     rights = {"GET": READ, "POST": SUBMIT}
     keyed = frozenset({"POST"})
     costly = (TaxThrottle,)
-    filter_backends = (DjangoFilterBackend,)
+    left_out = ("document", "body", "original__document", "original__body", "branch__details")
     filterset_class = InvoiceFilter
-    pagination_class = PaymentPages
     serializer_class = shapes.KRAInvoiceSerializer
 
     @extend_schema(
@@ -104,9 +101,7 @@ class InvoiceListView(KRAView):
     )
     def get(self, request: Request) -> Response:
         """One page of the documents that fit every filter."""
-        refuse_unknown(request, *filter_names())
-        page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
-        return self.get_paginated_response(self.get_serializer(page, many=True).data)
+        return self.paged(request)
 
     @extend_schema(
         operation_id="kra_invoice_submit",
@@ -138,7 +133,7 @@ class InvoiceListView(KRAView):
         )  # fmt: skip
 
 
-class InvoiceDetailView(KRAView):
+class InvoiceDetailView(InvoiceView):
     """One document."""
 
     rights = {"GET": READ}
@@ -157,7 +152,7 @@ class InvoiceDetailView(KRAView):
         return Response(self.get_serializer(self.find_invoice(invoice_id)).data)
 
 
-class InvoiceCreditView(KRAView):
+class InvoiceCreditView(InvoiceView):
     """Credits an invoice."""
 
     rights = {"POST": SUBMIT}
@@ -207,7 +202,7 @@ class AnyType(DefaultContentNegotiation):
         return renderers[0], renderers[0].media_type
 
 
-class InvoiceReceiptView(KRAView):
+class InvoiceReceiptView(InvoiceView):
     """Prints receipts."""
 
     rights = {"GET": READ}
@@ -260,7 +255,7 @@ class InvoiceReceiptView(KRAView):
 
 
 def hand_in(
-    view: KRAView, request: Request, store: Callable[[], KRAInvoice], seconds: float
+    view: InvoiceView, request: Request, store: Callable[[], KRAInvoice], seconds: float
 ) -> Response:
     """Store a document once for an Idempotency-Key, then wait for its signature."""
     # Not checked yet: as any database can compare it.
@@ -288,7 +283,7 @@ def hand_in(
     return answer
 
 
-def _describe(view: KRAView, invoice: KRAInvoice) -> dict[str, Any]:
+def _describe(view: InvoiceView, invoice: KRAInvoice) -> dict[str, Any]:
     shown = view.get_queryset().get(pk=invoice.pk)
     return {
         "success": True,

@@ -5,21 +5,17 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from django.db.models import Q, QuerySet
-from django.http import Http404
 from django_filters import rest_framework as filters
-from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework.request import Request
-from rest_framework.response import Response
 
-from integrations.access import request_scope
-from integrations.api.hub_view import refuse_unknown
-from integrations.api.kra_base import KRAView
-from integrations.api.payment_filters import PaymentPages
+from integrations.api.kra_base import BUSINESS, RowFilter
 from integrations.api.rights import Right, choose_business
 from integrations.config import Snapshot
 from integrations.kra.config import tax_config
+from integrations.kra.lists import FEEDS
 from integrations.models import (
+    KRACursor,
     KRAImport,
     KRAItem,
     KRAPurchase,
@@ -45,41 +41,9 @@ DECIDE_IMPORT = Right(TokenScope.TAX_WRITE, "integrations.decide_kraimport")
 SYNC = Right(TokenScope.TAX_WRITE, "integrations.sync_kracursor")
 TAGS = ["kra lists"]
 PLACE = [
-    OpenApiParameter("business", str, description="Empty: the installation."),
+    BUSINESS,
     OpenApiParameter("branch", str, description="KRA's two digits. Left out: the main one."),
 ]
-
-
-class PagedView(KRAView):
-    """A list of rows of the caller's businesses, newest first, in pages."""
-
-    model: ClassVar[Any]
-    related: ClassVar[tuple[str, ...]] = ()
-    filter_backends: Any = (DjangoFilterBackend,)
-    pagination_class: Any = PaymentPages
-
-    def get_queryset(self) -> QuerySet[Any]:
-        """The caller's rows; others don't exist here."""
-        if getattr(self, "swagger_fake_view", False):
-            return self.model.objects.none()  # type: ignore[no-any-return]
-        rows = self.model.objects.select_related(*self.related)
-        return request_scope(self.request).narrow(rows)
-
-    def paged(self, request: Request) -> Response:
-        """One page of the rows that fit every filter."""
-        paging = [PaymentPages.cursor_query_param, str(PaymentPages.page_size_query_param)]
-        known = self.filterset_class.base_filters  # type: ignore[attr-defined]
-        refuse_unknown(request, *known, *paging)
-        page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
-        return self.get_paginated_response(self.get_serializer(page, many=True).data)
-
-    def find_row(self, key: str) -> Any:
-        """The caller's row of this id; raises Http404 for any other text."""
-        is_number = key.isascii() and key.isdigit() and len(key) <= 18
-        row = self.get_queryset().filter(pk=int(key)).first() if is_number else None
-        if row is None:
-            raise Http404("There is no such row.")
-        return row
 
 
 def config_for(request: Request, wanted: dict[str, Any]) -> Snapshot:
@@ -91,19 +55,11 @@ def config_for(request: Request, wanted: dict[str, Any]) -> Snapshot:
     return tax_config(business, wanted.pop("branch", ""))
 
 
-class RowFilter(filters.FilterSet):  # type: ignore[misc]
-    """Every filter narrows; together they must all fit."""
-
-    business = filters.CharFilter(method="by_business", help_text="Empty: the installation.")
-
-    def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """As the library's, where an empty `business` is a business too."""
-        rows: QuerySet[Any] = super().filter_queryset(queryset)
-        return rows.filter(business="") if self.data.get("business") == "" else rows
-
-    def by_business(self, rows: QuerySet[Any], _name: str, value: str) -> QuerySet[Any]:
-        """A stranger's business has no rows here."""
-        return rows.filter(business=value)
+def body_of(view: Any, request: Request) -> dict[str, Any]:
+    """The checked values of the body that the view takes; raises ValidationError."""
+    serializer = view.get_serializer(data=request.data)
+    serializer.is_valid(raise_exception=True)
+    return dict(serializer.validated_data)
 
 
 class ItemFilter(RowFilter):
@@ -123,10 +79,10 @@ class ItemFilter(RowFilter):
         return rows.filter(by_key | Q(name__icontains=value))
 
 
-class StockFilter(filters.FilterSet):  # type: ignore[misc]
+class StockFilter(RowFilter):
     """Of what is left."""
 
-    business = filters.CharFilter(field_name="branch__business")
+    business_field = "branch__business"
     branch = filters.CharFilter(field_name="branch__bhf_id", max_length=10)
     item_code = filters.CharFilter(field_name="item__item_code", max_length=20)
 
@@ -160,6 +116,17 @@ class ImportFilter(_BranchFilter):
 
     class Meta:
         model = KRAImport
+        fields: ClassVar[list[str]] = []
+
+
+class CursorFilter(RowFilter):
+    """Of lists."""
+
+    branch = filters.CharFilter(field_name="bhf_id", max_length=10, help_text="KRA's two digits.")
+    list_name = filters.ChoiceFilter(choices=[(name, name) for name in FEEDS])
+
+    class Meta:
+        model = KRACursor
         fields: ClassVar[list[str]] = []
 
 

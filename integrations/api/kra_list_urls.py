@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.urls import URLPattern, path
 
+from integrations.api import kra_decision_views as decisions
 from integrations.api import kra_list_views as lists
 from integrations.api import kra_stock_views as stock
 
@@ -27,14 +28,22 @@ def kra_list_urls() -> list[URLPattern]:
         path("kra/stock/", stock.StockListView.as_view(), name="kra-stock-list"),
         path("kra/stock/moves/", stock.StockMoveView.as_view(), name="kra-stock-move"),
         path("kra/stock/counts/", stock.StockCountView.as_view(), name="kra-stock-count"),
-        path("kra/purchases/", stock.PurchaseListView.as_view(), name="kra-purchase-list"),
-        path(_PURCHASE, stock.PurchaseDetailView.as_view(), name="kra-purchase-detail"),
-        path(f"{_PURCHASE}accept/", stock.PurchaseAcceptView.as_view(), name="kra-purchase-accept"),
-        path(f"{_PURCHASE}reject/", stock.PurchaseRejectView.as_view(), name="kra-purchase-reject"),
-        path("kra/imports/", stock.ImportListView.as_view(), name="kra-import-list"),
-        path(_IMPORT, stock.ImportDetailView.as_view(), name="kra-import-detail"),
-        path(f"{_IMPORT}accept/", stock.ImportAcceptView.as_view(), name="kra-import-accept"),
-        path(f"{_IMPORT}reject/", stock.ImportRejectView.as_view(), name="kra-import-reject"),
+        path("kra/purchases/", decisions.PurchaseListView.as_view(), name="kra-purchase-list"),
+        path(_PURCHASE, decisions.PurchaseDetailView.as_view(), name="kra-purchase-detail"),
+        path(
+            f"{_PURCHASE}accept/",
+            decisions.PurchaseAcceptView.as_view(),
+            name="kra-purchase-accept",
+        ),
+        path(
+            f"{_PURCHASE}reject/",
+            decisions.PurchaseRejectView.as_view(),
+            name="kra-purchase-reject",
+        ),
+        path("kra/imports/", decisions.ImportListView.as_view(), name="kra-import-list"),
+        path(_IMPORT, decisions.ImportDetailView.as_view(), name="kra-import-detail"),
+        path(f"{_IMPORT}accept/", decisions.ImportAcceptView.as_view(), name="kra-import-accept"),
+        path(f"{_IMPORT}reject/", decisions.ImportRejectView.as_view(), name="kra-import-reject"),
         path("kra/reports/", stock.ReportListView.as_view(), name="kra-report-list"),
         path(_REPORT, stock.ReportDetailView.as_view(), name="kra-report-detail"),
         path(f"{_REPORT}resend/", stock.ReportResendView.as_view(), name="kra-report-resend"),

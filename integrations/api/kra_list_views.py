@@ -9,11 +9,10 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from integrations.access import request_scope
 from integrations.api import kra_list_serializers as shapes
 from integrations.api.hub_view import BODY_REFUSALS, REFUSALS, refuse_unknown
 from integrations.api.idempotency import HEADER_PARAMETER, answer_once
-from integrations.api.kra_base import KRAView
+from integrations.api.kra_base import BUSINESS, KRAView, PagedView
 from integrations.api.kra_list_base import (
     PLACE,
     READ_CURSORS,
@@ -22,8 +21,8 @@ from integrations.api.kra_list_base import (
     REPORT,
     SYNC,
     TAGS,
+    CursorFilter,
     ItemFilter,
-    PagedView,
     config_for,
 )
 from integrations.api.serializers import ErrorSerializer
@@ -42,7 +41,7 @@ class CodeListView(KRAView):
 
     rights = {"GET": READ_LISTS}
     serializer_class = shapes.KRACodeSerializer
-    queryset = KRACode.objects.none()
+    model = KRACode
 
     @extend_schema(
         operation_id="kra_code_list",
@@ -65,7 +64,7 @@ class ItemClassListView(KRAView):
 
     rights = {"GET": READ_LISTS}
     serializer_class = shapes.KRAItemClassSerializer
-    queryset = KRAItemClass.objects.none()
+    model = KRAItemClass
 
     @extend_schema(
         operation_id="kra_item_class_list",
@@ -94,6 +93,7 @@ class ItemListView(PagedView):
     keyed = frozenset({"POST"})
     costly = (TaxThrottle,)
     model = KRAItem
+    left_out = ("data",)
     serializer_class = shapes.KRAItemSerializer
     filterset_class = ItemFilter
 
@@ -135,18 +135,17 @@ class ItemListView(PagedView):
         return answer_once(request, act)
 
 
-class ItemDetailView(PagedView):
+class ItemDetailView(KRAView):
     """One item."""
 
     rights = {"GET": READ_ITEMS}
     model = KRAItem
-    filter_backends = ()
     serializer_class = shapes.KRAItemSerializer
 
     @extend_schema(
         operation_id="kra_item_read",
         summary="Read an item of the catalogue",
-        parameters=[OpenApiParameter("item_id", int, OpenApiParameter.PATH)],
+        parameters=[OpenApiParameter("item_id", int, OpenApiParameter.PATH), BUSINESS],
         responses={200: shapes.KRAItemSerializer, **REFUSALS, **_GONE},
         tags=TAGS,
     )
@@ -156,12 +155,11 @@ class ItemDetailView(PagedView):
         return Response(self.get_serializer(self.find_row(item_id)).data)
 
 
-class ItemExcludeView(PagedView):
+class ItemExcludeView(KRAView):
     """Leaves an item out, or takes it in again."""
 
     rights = {"POST": REPORT}
     model = KRAItem
-    filter_backends = ()
     serializer_class = shapes.ExcludeSerializer
 
     @extend_schema(
@@ -181,26 +179,24 @@ class ItemExcludeView(PagedView):
         return Response(shapes.KRAItemSerializer(item).data)
 
 
-class SyncView(KRAView):
+class SyncView(PagedView):
     """How far KRA's lists were read, and reading them anew."""
 
     rights = {"GET": READ_CURSORS, "POST": SYNC}
     costly = (AskThrottle,)
+    model = KRACursor
     serializer_class = shapes.KRACursorSerializer
-    queryset = KRACursor.objects.none()
+    filterset_class = CursorFilter
 
     @extend_schema(
         operation_id="kra_cursor_list",
         summary="List how far each of KRA's lists was read",
-        responses={200: shapes.KRACursorSerializer(many=True), **REFUSALS},
+        responses={200: shapes.KRACursorSerializer(many=True), **REFUSALS, **_GONE},
         tags=TAGS,
     )
     def get(self, request: Request) -> Response:
-        """A bare list, of the caller's branches."""
-        refuse_unknown(request)
-        rows = request_scope(request).narrow(KRACursor.objects.all())
-        rows = rows.order_by("tin", "bhf_id", "list_name")
-        return Response(self.get_serializer(rows, many=True).data)
+        """One page, of the caller's branches."""
+        return self.paged(request)
 
     @extend_schema(
         operation_id="kra_sync",

@@ -17,9 +17,10 @@ def _text(longest: int, told: str = "", **options: Any) -> serializers.CharField
     )
 
 
-def _amount(told: str = "", **options: Any) -> serializers.DecimalField:
+def _amount(told: str = "", *, places: int = 2) -> serializers.DecimalField:
+    """For the schema: the documents' own rule (`integrations.kra.documents.numbers`) is asked."""
     return serializers.DecimalField(
-        max_digits=18, decimal_places=6, required=False, allow_null=True, help_text=told, **options
+        max_digits=18, decimal_places=places, required=False, allow_null=True, help_text=told
     )
 
 
@@ -61,8 +62,8 @@ class LineSerializer(StrictSerializer[dict[str, Any]]):
     """One thing sold, in the invoice's currency."""
 
     description = _text(200)
-    quantity = serializers.DecimalField(max_digits=18, decimal_places=6)
-    unit_price = _amount("With tax where `prices_include_tax` says so.")
+    quantity = serializers.DecimalField(max_digits=18, decimal_places=2)
+    unit_price = _amount("With tax where `prices_include_tax` says so.", places=6)
     tax_rate = _amount("Percent. It or `tax_type` tells the other.")
     total = _amount("Checked, never sent.")
     tax_type = _text(1, "A exempt, B standard, C zero-rated, D non-VAT, E special.")
@@ -105,7 +106,7 @@ class InvoiceSerializer(StrictSerializer[dict[str, Any]]):
         required=False, allow_null=True, help_text="May be left out where totals are given."
     )
     currency = _text(3, "KES if left out.")
-    exchange_rate = _amount("KES for one unit of the currency.")
+    exchange_rate = _amount("KES for one unit of the currency.", places=8)
     payment_type = _text(5, "A code of KRA's class 07.")
     remark = _text(400)
     original_invoice_number = _text(50, "Of a credit note: the number of what it credits.")

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from django.db.models import QuerySet
-from django.http import Http404
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from integrations.access import request_scope
 from integrations.api import kra_shapes as shapes
-from integrations.api.hub_view import BODY_REFUSALS, HubView
+from integrations.api.hub_view import BODY_REFUSALS, HubView, find_by_number
 from integrations.api.rights import Right
 from integrations.api.serializers import ErrorSerializer
 from integrations.api.settings_views import NOT_FOUND
@@ -65,7 +62,7 @@ class InitialiseView(HubView):
     serializer_class = shapes.InitialiseSerializer
     costly = (TestThrottle,)
 
-    def get_queryset(self) -> QuerySet[Any]:
+    def get_queryset(self) -> QuerySet[KRASettings]:
         """The rows of the caller's businesses."""
         if getattr(self, "swagger_fake_view", False):
             return KRASettings.objects.none()
@@ -95,7 +92,7 @@ class InitialiseView(HubView):
         serializer = self.get_serializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         wanted = serializer.validated_data
-        row = self._find(pk)
+        row = find_by_number(self.get_queryset(), pk, NOT_FOUND)
         if not wanted["confirm"]:
             raise InvalidInput(
                 "confirm", "must be true: KRA does this once.", code="confirmation_needed"
@@ -104,12 +101,3 @@ class InitialiseView(HubView):
         initialise_device(tax_config(row.business, account), request.user, again=wanted["again"])
         _, told = KRAService(row.business, account).device_status()
         return Response(shapes.InitialisedSerializer({"success": True, "device": told}).data)
-
-    def _find(self, pk: str) -> KRASettings:
-        is_number = pk.isascii() and pk.isdigit() and len(pk) <= 18
-        row: KRASettings | None = (
-            self.get_queryset().filter(pk=int(pk)).first() if is_number else None
-        )
-        if row is None:
-            raise Http404(NOT_FOUND)
-        return row

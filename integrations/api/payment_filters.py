@@ -11,12 +11,10 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.pagination import CursorPagination
 
 from integrations import registry
+from integrations.api.hub_view import ID_DIGITS
 from integrations.exceptions import InvalidInput
 from integrations.models import Direction, Environment, Payment, PaymentState, Product
 from integrations.phone import parse_phone
-
-# Digits of the greatest id.
-ID_DIGITS = 18
 
 
 class PaymentFilter(filters.FilterSet):  # type: ignore[misc]

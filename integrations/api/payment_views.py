@@ -6,7 +6,6 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import Prefetch, QuerySet
-from django.http import Http404
 from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
 from rest_framework.request import Request
@@ -14,7 +13,7 @@ from rest_framework.response import Response
 
 from integrations.access import request_scope
 from integrations.api import payment_serializers as shapes
-from integrations.api.hub_view import BODY_REFUSALS, REFUSALS, HubView, refuse_unknown
+from integrations.api.hub_view import BODY_REFUSALS, REFUSALS, HubView, find_by_uuid, refuse_unknown
 from integrations.api.idempotency import HEADER, HEADER_PARAMETER, read_key
 from integrations.api.payment_filters import PaymentFilter, PaymentPages, filter_names
 from integrations.api.push_answer import answer_push
@@ -50,15 +49,8 @@ class PaymentView(HubView):
 
     def find_payment(self, public_id: str) -> Payment:
         """The caller's payment with its history; raises Http404 for any other text."""
-        try:
-            wanted = UUID(public_id)
-        except ValueError:
-            raise Http404(NOT_FOUND) from None
         history = Prefetch("events", PaymentEvent.objects.order_by("id"))
-        payment = self.get_queryset().prefetch_related(history).filter(public_id=wanted).first()
-        if payment is None:
-            raise Http404(NOT_FOUND)
-        return payment
+        return find_by_uuid(self.get_queryset().prefetch_related(history), public_id, NOT_FOUND)
 
 
 class PaymentListView(PaymentView):

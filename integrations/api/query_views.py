@@ -6,7 +6,6 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from django.db.models import QuerySet
-from django.http import Http404
 from django_filters import rest_framework as filters
 from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.utils import OpenApiExample, OpenApiParameter, extend_schema
@@ -16,7 +15,7 @@ from rest_framework.response import Response
 
 from integrations.access import request_scope
 from integrations.api import query_serializers as shapes
-from integrations.api.hub_view import BODY_REFUSALS, REFUSALS, HubView, refuse_unknown
+from integrations.api.hub_view import BODY_REFUSALS, REFUSALS, HubView, find_by_uuid, refuse_unknown
 from integrations.api.payment_filters import PaymentPages
 from integrations.api.rights import Right, choose_business
 from integrations.api.serializers import ErrorSerializer
@@ -119,15 +118,8 @@ class QueryView(HubView):
 
     def find_query(self, query_id: str) -> MpesaQuery:
         """How the caller's question stands now; raises Http404 for any other text."""
-        try:
-            wanted = UUID(query_id)
-        except ValueError:
-            raise Http404(NOT_FOUND) from None
-        rows = MpesaQuery.objects.filter(public_id=wanted, kind=self.kind)
-        query = request_scope(self.request).narrow(rows).first()
-        if query is None:
-            raise Http404(NOT_FOUND)
-        return query
+        rows = request_scope(self.request).narrow(MpesaQuery.objects.filter(kind=self.kind))
+        return find_by_uuid(rows, query_id, NOT_FOUND)
 
     def answer(self, query_id: str) -> Response:
         """The question under the id that was asked for, as its best try stands."""

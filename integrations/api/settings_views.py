@@ -7,12 +7,11 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from django.db.models import QuerySet
-from django.http import Http404
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from integrations.access import request_scope
-from integrations.api.hub_view import HubView, refuse_unknown
+from integrations.api.hub_view import HubView, find_by_number, refuse_unknown
 from integrations.api.idempotency import answer_once
 from integrations.api.rights import Right, choose_business, require_business
 from integrations.api.throttles import TestThrottle
@@ -55,11 +54,8 @@ class SettingsView(HubView):
         rows = self.get_queryset()
         if is_locked:
             rows = rows.select_for_update(of=("self",))
-        is_number = pk.isascii() and pk.isdigit() and len(pk) <= 18
-        row: SettingsModel | None = rows.filter(pk=int(pk)).first() if is_number else None
-        if row is None:
-            raise Http404(NOT_FOUND)
-        return row
+        found: SettingsModel = find_by_number(rows, pk, NOT_FOUND)
+        return found
 
 
 def permission_name(model: type[SettingsModel], verb: str) -> str:

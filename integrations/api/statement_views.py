@@ -6,7 +6,6 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from django.db.models import QuerySet
-from django.http import Http404
 from django_filters import rest_framework as filters
 from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -18,7 +17,7 @@ from rest_framework.response import Response
 from integrations.access import request_scope
 from integrations.api import statement_serializers as shapes
 from integrations.api.errors import describe_error
-from integrations.api.hub_view import BODY_REFUSALS, REFUSALS, HubView, refuse_unknown
+from integrations.api.hub_view import BODY_REFUSALS, REFUSALS, HubView, find_by_uuid, refuse_unknown
 from integrations.api.payment_filters import PaymentPages
 from integrations.api.rights import Right, choose_business
 from integrations.api.serializers import ErrorSerializer
@@ -95,14 +94,7 @@ class StatementView(HubView):
 
     def find(self, statement_id: str) -> StatementRun:
         """The caller's statement; raises Http404 for any other text."""
-        try:
-            wanted = UUID(statement_id)
-        except ValueError:
-            raise Http404(NOT_FOUND) from None
-        run = self.get_queryset().filter(public_id=wanted).first()
-        if run is None:
-            raise Http404(NOT_FOUND)
-        return run
+        return find_by_uuid(self.get_queryset(), statement_id, NOT_FOUND)
 
 
 class StatementListView(StatementView):

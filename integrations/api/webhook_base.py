@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
-from uuid import UUID
+from typing import Any
 
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.http import Http404
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from integrations.access import request_scope
-from integrations.api.hub_view import HubView
+from integrations.api.hub_view import HubView, find_by_number, find_by_uuid
 from integrations.api.payment_filters import PaymentPages
 from integrations.api.rights import Right
 from integrations.models import (
@@ -34,7 +33,6 @@ DELETE = Right(_WRITE, "integrations.delete_webhookendpoint")
 READ_EVENTS = Right(_READ, "integrations.view_webhookevent")
 PUBLISH = Right(_WRITE, "integrations.add_webhookevent")
 DELIVER = Right(_WRITE, "integrations.deliver_webhookevent")
-_Row = TypeVar("_Row", bound=Model)
 
 
 class RowPages(PaymentPages):
@@ -74,32 +72,17 @@ class WebhookView(HubView):
 
     def find_endpoint(self, pk: str) -> WebhookEndpoint:
         """The caller's endpoint; raises Http404 for any other text."""
-        return _by_number(self.endpoints(), pk, NO_ENDPOINT)
+        return find_by_number(self.endpoints(), pk, NO_ENDPOINT)
 
     def find_event(self, pk: str) -> WebhookEvent:
         """The caller's delivery; raises Http404 for any other text."""
-        return _by_number(self.events(), pk, NO_EVENT)
+        return find_by_number(self.events(), pk, NO_EVENT)
 
     def find_replay(self, public_id: str) -> WebhookReplay:
         """The caller's replay; raises Http404 for any other text."""
-        try:
-            wanted = UUID(public_id)
-        except ValueError:
-            raise Http404(NO_REPLAY) from None
-        found = visible_replays(request_scope(self.request)).filter(public_id=wanted).first()
-        if found is None:
-            raise Http404(NO_REPLAY)
-        return found
-
-
-def _by_number(rows: QuerySet[_Row], text: str, told: str) -> _Row:
-    is_number = text.isascii() and text.isdigit() and len(text) <= 18
-    row = rows.filter(pk=int(text)).first() if is_number else None
-    if row is None:
-        raise Http404(told)
-    return row
+        return find_by_uuid(visible_replays(request_scope(self.request)), public_id, NO_REPLAY)
 
 
 def own_endpoint(request: Request, pk: int) -> WebhookEndpoint:
     """The caller's endpoint of this number in a body; raises Http404."""
-    return _by_number(visible_endpoints(request_scope(request)), str(pk), NO_ENDPOINT)
+    return find_by_number(visible_endpoints(request_scope(request)), str(pk), NO_ENDPOINT)

@@ -418,7 +418,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'KRA report',
                 'ordering': ['-id'],
-                'permissions': [('report_krawrite', 'Can report stock, items and purchases to KRA'), ('resend_krawrite', 'Can send reports to KRA again')],
+                'permissions': [('report_krawrite', 'Can report stock, items and purchases to KRA'), ('resend_krawrite', 'Can send reports to KRA again'), ('settle_krawrite', 'Can tell what became of a report in doubt')],
                 'abstract': False,
             },
         ),
@@ -623,6 +623,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='krainvoice',
             index=models.Index(condition=models.Q(('attention', ''), _negated=True), fields=['-id'], name='krainvoice_attention'),
+        ),
+        migrations.AddIndex(
+            model_name='krainvoice',
+            index=models.Index(condition=models.Q(('state__in', ['in_doubt', 'queued', 'sending'])), fields=['branch', 'queued_at'], name='krainvoice_waiting'),
         ),
         migrations.AddIndex(
             model_name='krainvoice',

@@ -146,6 +146,12 @@ class KRAInvoice(LeasedWork):
             models.Index(
                 fields=["-id"], name="krainvoice_attention", condition=~models.Q(attention="")
             ),
+            # What waits, and since when: found for each branch without a look at others.
+            models.Index(
+                fields=["branch", "queued_at"],
+                name="krainvoice_waiting",
+                condition=models.Q(state__in=["in_doubt", "queued", "sending"]),
+            ),
             models.Index(
                 fields=["branch"],
                 name="krainvoice_parked",

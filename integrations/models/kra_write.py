@@ -81,6 +81,7 @@ class KRAWrite(LeasedWork):
         permissions = [
             ("report_krawrite", "Can report stock, items and purchases to KRA"),
             ("resend_krawrite", "Can send reports to KRA again"),
+            ("settle_krawrite", "Can tell what became of a report in doubt"),
         ]
         indexes = [
             *LeasedWork.Meta.indexes,

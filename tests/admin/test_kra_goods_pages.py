@@ -6,10 +6,13 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission, User
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from integrations.kra.service import KRAService
-from integrations.models import KRAImport, KRAItem, KRAPurchase, KRAWrite
+from integrations.models import AuditEntry, KRAImport, KRAItem, KRAPurchase, KRAWrite
+from tests.kra.rows import LARGE, plant
 from tests.kra.writes.deeds import SOAP, SUGAR, bring, send_all, told
 from tests.sandbox.driver import SandboxDriver
 
@@ -88,6 +91,53 @@ def test_reports_are_sent_again(
     assert admin_client.get(f"{BASE}/krawrite/{write.pk}/change/").status_code == 200
 
 
+def doubtful(service: KRAService, sandbox: SandboxDriver) -> KRAWrite:
+    """A report whose answer was lost."""
+    sandbox.kra_fault("lose_answer", operation="save_stock_io")
+    bring(service)
+    send_all()
+    return KRAWrite.objects.get(kind="stock_io", state="in_doubt")
+
+
+def test_a_report_in_doubt_is_settled_on_its_page(
+    service: KRAService, sandbox: SandboxDriver, admin_client: Client
+) -> None:
+    write = doubtful(service, sandbox)
+    page = f"{BASE}/krawrite/{write.pk}/"
+    assert f"{page}settle/" in admin_client.get(f"{page}change/").content.decode()
+    assert "Look into KRA" in admin_client.get(f"{page}settle/").content.decode()
+    assert (
+        "This field is required"
+        in admin_client.post(f"{page}settle/", {"outcome": "yes"}).content.decode()
+    )
+    write.refresh_from_db()
+    assert write.state == "in_doubt"
+    admin_client.post(f"{page}settle/", {"outcome": "yes", "note": "Seen on the portal."})
+    write.refresh_from_db()
+    assert write.state == "done"
+    entry = AuditEntry.objects.get(action="kra_report_settled")
+    assert entry.detail == "taken: Seen on the portal."
+    again = admin_client.get(f"{page}settle/", follow=True).content.decode()
+    assert "nothing to settle" in again
+    assert f"{page}settle/" not in again
+
+
+def test_who_may_send_reports_again_may_not_for_that_settle_them(
+    service: KRAService, sandbox: SandboxDriver, client: Client
+) -> None:
+    write = doubtful(service, sandbox)
+    url = f"{BASE}/krawrite/{write.pk}/settle/"
+    told = {"outcome": "no", "note": "Not there."}
+    for right, status in (("resend_krawrite", 403), ("settle_krawrite", 302)):
+        user = User.objects.create_user(right, is_staff=True)
+        names = ["view_krawrite", right]
+        user.user_permissions.set(Permission.objects.filter(codename__in=names))
+        client.force_login(user)
+        assert client.post(url, told).status_code == status, right
+    write.refresh_from_db()
+    assert write.state == "rejected"
+
+
 def test_lists_are_read_now(service: KRAService, admin_client: Client) -> None:
     from integrations.models import KRACursor
 
@@ -109,3 +159,27 @@ def test_who_may_only_see_may_not_act(service: KRAService, client: Client) -> No
     act(client, "kraitem", "exclude_items", item.pk)
     item.refresh_from_db()
     assert not item.is_excluded
+
+
+LISTS = (
+    "krabranch", "krainvoice", "kraitem", "krawrite", "krapurchase", "kraimport", "krarecord",
+    "kracursor", "krafiling", "kracompliancecheck", "kracertificaterequest",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("model", LISTS)
+def test_a_list_takes_as_many_queries_for_many_rows_and_reads_no_large_column(
+    transactional_db: None, admin_client: Client, model: str
+) -> None:
+    def queries() -> list[str]:
+        with CaptureQueriesContext(connection) as caught:
+            assert admin_client.get(f"{BASE}/{model}/").status_code == 200
+        return [query["sql"] for query in caught]
+
+    plant(1)
+    queries()
+    one = queries()
+    assert [column for column in (*LARGE, 'kraimport"."data"', 'krapurchase"."data"')
+            if column in " ".join(one)] == []  # fmt: skip
+    plant(4)
+    assert len(queries()) == len(one)

@@ -346,18 +346,18 @@ def test_what_can_not_be_credited_is_said(
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"outcome": "signed"}, "type it from there"),
-        ({"outcome": "not_taken", "signature": "X"}, "Leave it empty"),
-        ({"outcome": "not_taken", "reason": ""}, "This field is required"),
+        ({"outcome": "yes"}, "type it from there"),
+        ({"outcome": "no", "signature": "X"}, "Leave it empty"),
+        ({"outcome": "no", "note": ""}, "This field is required"),
         ({"outcome": "maybe"}, "Select a valid choice"),
-        ({"outcome": "signed", "signed_at": "yesterday"}, "Enter a valid date/time"),
+        ({"outcome": "yes", "signed_at": "yesterday"}, "Enter a valid date/time"),
     ],
 )
 def test_what_does_not_settle_is_said(
     branch: KRABranch, admin_client: Client, values: dict[str, str], words: str
 ) -> None:
     row = invoice_row(branch, state=InvoiceState.IN_DOUBT, attention="Look.", number=4)
-    answer = admin_client.post(page(row, "settle"), {"reason": "By the portal.", **values})
+    answer = admin_client.post(page(row, "settle"), {"note": "By the portal.", **values})
     assert answer.status_code == 200
     assert words in answer.content.decode()
 

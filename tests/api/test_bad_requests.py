@@ -149,6 +149,7 @@ KEYED = {
             "kra-settings/", "kra/invoices/", "kra/invoices/verify/", "kra/branches/7/release/",
             *(f"kra/invoices/7/{act}/" for act in ("credit", "resend", "settle")),
             "kra/certificates/", "kra/items/", "kra/stock/moves/", "kra/stock/counts/",
+            "kra/reports/7/resend/",
             *(f"kra/{sort}/7/{act}/" for sort in ("purchases", "imports")
               for act in ("accept", "reject")),
             "payments/payouts/", "payments/7/reversals/", "payout-batches/",

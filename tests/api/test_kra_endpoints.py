@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 from rest_framework.test import APIClient
 
+from integrations.api.kra_serializers import InvoiceSerializer, LineSerializer
 from integrations.config import clear_cache
+from integrations.exceptions import InvalidInput
+from integrations.kra.documents.read import read_invoice
 from integrations.kra.outbox import holds
 from integrations.models import (
     AuditEntry,
@@ -310,14 +313,14 @@ def test_a_person_settles_a_doubt(client: APIClient, open_shop: Callable[..., Sh
 def test_a_held_branch_is_shown_and_released(client: APIClient, shop: Shop) -> None:
     shop.submit()
     holds.hold(shop.unit.pk, "KRA does not accept this device.", code="device")
-    [told] = client.get(BRANCHES).json()
+    [told] = client.get(BRANCHES).json()["results"]
     assert (told["pin"], told["branch"], told["waiting"]) == ("P051234567X", "00", 1)
     assert (told["is_held"], told["next_number"]) == (True, 1)
     assert told["oldest_waiting_at"]
     url = f"{BRANCHES}{told['branch_id']}/"
     assert client.get(url).json() == told
-    assert len(client.get(f"{BRANCHES}?is_held=true").json()) == 1
-    assert client.get(f"{BRANCHES}?is_held=false").json() == []
+    assert len(client.get(f"{BRANCHES}?is_held=true").json()["results"]) == 1
+    assert client.get(f"{BRANCHES}?is_held=false").json()["results"] == []
     answer = client.post(f"{url}release/", {"note": "Repaired."})
     assert (answer.status_code, answer.json()["released"]) == (200, True), answer.content
     assert answer.json()["branch"]["is_held"] is False
@@ -325,6 +328,24 @@ def test_a_held_branch_is_shown_and_released(client: APIClient, shop: Shop) -> N
     drain()
     taken = client.post(f"{url}release/", {"next_number": 1})
     assert (taken.status_code, taken.json()["error"]["code"]) == (409, "number_taken")
+
+
+def test_the_schema_tells_as_many_decimals_as_are_taken() -> None:
+    """By the documents' own rule, which the body is checked by."""
+    places = {
+        **{f"items.{name}": field for name, field in LineSerializer().fields.items()},
+        **InvoiceSerializer().fields,
+    }
+    for path, decimals in (("exchange_rate", 8), ("items.quantity", 2), ("items.unit_price", 6),
+                           ("items.total", 2), ("items.tax_rate", 2)):  # fmt: skip
+        assert places[path].decimal_places == decimals, path
+    given = {"invoice_number": "1", "issue_date": "2026-11-23", "prices_include_tax": True}
+    line = {"description": "Sugar", "quantity": "0.25", "unit_price": "1.123456"}
+    read = read_invoice({**given, "currency": "USD", "exchange_rate": "129.12345678",
+                         "items": [line]})  # fmt: skip
+    assert str(read.exchange_rate) == "129.12345678"
+    with pytest.raises(InvalidInput, match="2 decimals"):
+        read_invoice({**given, "items": [{**line, "quantity": "0.255"}]})
 
 
 # --- settings -----------------------------------------------------------------------------------
@@ -401,7 +422,7 @@ def test_a_stranger_sees_nothing(client: APIClient, shop: Shop) -> None:
     stranger = with_token(user_with(*RIGHTS, is_staff=True, businesses=("b2",)),
                           "tax:read", "tax:write", "settings:write")  # fmt: skip
     assert stranger.get(INVOICES).json()["results"] == []
-    assert stranger.get(BRANCHES).json() == []
+    assert stranger.get(BRANCHES).json()["results"] == []
     for method, url in (
         ("get", one(invoice)), ("get", one(invoice, "receipt/")),
         ("post", one(invoice, "credit/")), ("post", one(invoice, "resend/")),

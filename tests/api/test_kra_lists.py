@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
 from integrations.models import KRAWrite
 from tests.api.conftest import user_with, with_token
 from tests.kra.conftest import make_kra
+from tests.kra.rows import LARGE, plant
 from tests.kra.writes.deeds import SOAP, SUGAR, send_all
 from tests.sandbox.driver import SandboxDriver
 
@@ -19,6 +22,12 @@ RIGHTS = (
     "view_kracode", "view_kraitem", "view_krastock", "view_krapurchase", "view_kraimport",
     "view_krawrite", "view_kracursor", "report_krawrite", "resend_krawrite",
     "decide_krapurchase", "decide_kraimport", "sync_kracursor",
+)  # fmt: skip
+
+
+MORE = (
+    "view_krabranch", "view_krainvoice", "view_krafiling", "view_kracompliancecheck",
+    "view_kracertificaterequest",
 )  # fmt: skip
 
 
@@ -40,6 +49,13 @@ def rows(client: APIClient, path: str) -> list[dict[str, Any]]:
     body = answer.json()
     found: list[dict[str, Any]] = body if isinstance(body, list) else body["results"]
     return found
+
+
+def queries(client: APIClient, path: str) -> int:
+    """How many queries a list takes, with their columns."""
+    with CaptureQueriesContext(connection) as caught:
+        assert client.get(API + path).status_code == 200
+    return len(caught)
 
 
 def test_lists_are_read_and_shown(client: APIClient) -> None:
@@ -156,3 +172,73 @@ def test_reading_lists_takes_one_right_at_both_addresses(client: APIClient) -> N
         caller = with_token(user_with(right), "tax:write")
         for url in (f"{API}sync/", ORIGINAL):
             assert caller.post(url, {}).status_code == status, (right, url)
+
+
+def test_a_report_is_sent_again_once_for_a_key_and_not_without_end(
+    client: APIClient, kra_hosts: SandboxDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kra_hosts.kra_fault("result_code", operation="save_stock_io", code="910")
+    line = {"item": SUGAR, "quantity": "10"}
+    client.post(f"{API}stock/moves/", {"movement": "02", "lines": [line], "key": "G1"})
+    send_all()
+    write = KRAWrite.objects.get(kind="stock_io")
+    url = f"{API}reports/{write.public_id}/resend/"
+    first = client.post(url, headers={"Idempotency-Key": "k"})
+    assert (first.status_code, first.json()["success"]) == (200, True), first.content
+    again = client.post(url, headers={"Idempotency-Key": "k"})
+    assert (again.json(), again["Idempotency-Replayed"]) == (first.json(), "true")
+    monkeypatch.setattr("integrations.api.throttles.AskThrottle.default_rate", "1/min")
+    assert client.post(url).status_code == 429
+
+
+@pytest.fixture
+def reader(transactional_db: None) -> APIClient:
+    """Who may see everything of every business, which nobody wrote by KRA."""
+    return with_token(user_with(*RIGHTS, *MORE, businesses=("*",)), "tax:read")
+
+
+PAGED = ("items/", "stock/", "purchases/", "imports/", "reports/", "sync/", "branches/")
+# Lists with tests of their own in other files.
+OTHERS = ("invoices/", "filings/", "certificates/", "checks/")
+
+
+def test_an_empty_business_is_the_installation_in_every_list(reader: APIClient) -> None:
+    plant(1)
+    plant(2, "duka")
+    for path in PAGED:
+        assert len(rows(reader, path)) == 3, path
+        assert len(rows(reader, f"{path}?business=")) == 1, path
+        assert len(rows(reader, f"{path}?business=duka")) == 2, path
+
+
+def test_one_row_is_of_the_business_that_the_address_names(reader: APIClient) -> None:
+    plant(1, "duka")
+    for path, key in (("items/", "id"), ("purchases/", "id"), ("imports/", "id"),
+                      ("reports/", "report_id")):  # fmt: skip
+        url = f"{API}{path}{rows(reader, path)[0][key]}/"
+        for query, status in (("", 200), ("?business=duka", 200), ("?business=", 404),
+                              ("?business=other", 404), ("?bussiness=duka", 400)):  # fmt: skip
+            assert reader.get(url + query).status_code == status, (path, query)
+
+
+@pytest.mark.parametrize("path", [*PAGED, *OTHERS])
+def test_a_list_is_paged_and_takes_as_many_queries_for_many_rows_as_for_one(
+    reader: APIClient, path: str
+) -> None:
+    plant(1)
+    queries(reader, path)
+    one = queries(reader, path)
+    plant(4)
+    assert queries(reader, path) == one
+    page = reader.get(f"{API}{path}?page_size=2").json()
+    assert (len(page["results"]), bool(page["next"])) == (2, True)
+    assert reader.get(f"{API}{path}?colour=red").status_code == 400
+
+
+@pytest.mark.parametrize("path", [*PAGED, *OTHERS])
+def test_lists_read_no_large_column_that_they_do_not_show(reader: APIClient, path: str) -> None:
+    plant(1)
+    with CaptureQueriesContext(connection) as caught:
+        assert len(rows(reader, path)) >= 1
+    read = " ".join(query["sql"] for query in caught)
+    assert [column for column in LARGE if column in read] == []

@@ -9,7 +9,8 @@ from integrations.kra.lists.rows import BATCH, as_json, key_of, read_rows, rows_
 from integrations.models import KRABranch, KRARecord, RecordKind
 from integrations.providers.kra.payloads.values import clean_text
 
-_UPDATED = ("business", "name", "data", "updated_at")
+# Not whose it is: several businesses may have one PIN, and each reads its lists.
+_UPDATED = ("name", "data", "updated_at")
 
 
 def keep_records(records: list[KRARecord]) -> None:

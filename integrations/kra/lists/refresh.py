@@ -31,8 +31,9 @@ BUDGET_SECONDS = 240.0
 def refresh_lists(budget_seconds: float = BUDGET_SECONDS) -> int:
     """Read the lists that were last read a day ago or more; how many were read.
 
-    Only of settings that are complete, switched on, and have a device. Where nothing is due this
-    is a few small queries for each branch.
+    Only of settings that are complete, switched on, and have a device. A list that can't be read
+    is told in the log and on its own row, and keeps none of the others back. Where nothing is due
+    this is a few small queries for each branch.
     """
     end = time.monotonic() + budget_seconds
     read = 0
@@ -48,12 +49,14 @@ def refresh_lists(budget_seconds: float = BUDGET_SECONDS) -> int:
                 return read
             result = read_feed(config, branch, FEEDS[name])
             read += 1
-            if not result.is_done and result.is_offered:
-                if result.code == BAD_CREDENTIALS:
-                    holds.hold(branch.pk, result.message, code=holds.CREDENTIALS)
-                # KRA is away, or refuses the device: the other lists would wait for nothing.
-                logger.warning("KRA list %s of %s: %s", name, branch, result.message)
+            if result.is_done or not result.is_offered:
+                continue
+            logger.warning("KRA list %s of %s: %s", name, branch, result.message)
+            if result.code == BAD_CREDENTIALS:
+                holds.hold(branch.pk, result.message, code=holds.CREDENTIALS)
                 break
+            # One list's path or rows may be at fault: the others are read all the same. Where
+            # KRA is away, each costs its time once and waits for RETRY then.
     return read
 
 

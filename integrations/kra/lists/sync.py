@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, NoReturn
 
 from integrations.config import Snapshot
 from integrations.exceptions import InvalidInput
@@ -105,8 +105,8 @@ def _date(field: str, value: object) -> date | None:
     try:
         return date.fromisoformat(value.strip()) if isinstance(value, str) else _refuse(field)
     except ValueError:
-        return _refuse(field)
+        _refuse(field)
 
 
-def _refuse(field: str) -> date:
+def _refuse(field: str) -> NoReturn:
     raise InvalidInput(field, "must be a date such as 2026-11-30.")

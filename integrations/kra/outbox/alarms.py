@@ -19,7 +19,7 @@ from django.db.models.functions import Now
 from integrations.config import Snapshot
 from integrations.events import publish
 from integrations.exceptions import IntegrationError
-from integrations.kra.outbox.states import WAITING
+from integrations.kra.outbox.line import oldest_waiting, waiting_of
 from integrations.kra.outbox.unit import config_of
 from integrations.logs import log_event
 from integrations.models import KRABranch, KRAInvoice, KRASettings, Transport
@@ -56,7 +56,7 @@ def clear_alarm(unit: KRABranch) -> bool:
 
 def watch_branches() -> int:
     """The periodic job: raise and clear alarms; how many branches are stalled now."""
-    waiting = KRAInvoice.objects.filter(branch=OuterRef("pk"), next_attempt_at__isnull=False)
+    waiting = waiting_of(KRAInvoice.objects.filter(branch=OuterRef("pk")))
     vscu = KRASettings.objects.filter(
         transport=Transport.VSCU, environment=OuterRef("environment"),
         kra_pin=OuterRef("tin"), branch_code=OuterRef("bhf_id"),
@@ -122,10 +122,10 @@ def _waiting_words(unit: KRABranch, now: datetime, limit: timedelta) -> str:
     first = oldest_waiting(unit)
     if first is None or now - first.queued_at < limit:
         return ""
-    count = KRAInvoice.objects.filter(branch=unit, next_attempt_at__isnull=False).count()
+    count = waiting_of(KRAInvoice.objects.filter(branch=unit)).count()
     return (
         f"Invoices of {unit} have waited for KRA for {_hours(now - first.queued_at)}: "
-        f"{count} wait, the first is {first.trader_number}."
+        f"{count} wait, {first.trader_number} the longest."
     )
 
 
@@ -145,13 +145,6 @@ def _vscu_words(unit: KRABranch, config: Snapshot, *, now: datetime, limit: time
         f"The VSCU of {unit} has shown no contact with KRA for {_hours(now - since)}{never}; it "
         f"signs for {_hours(window)} without, so {ends}. Check its connection to the internet."
     )
-
-
-def oldest_waiting(unit: KRABranch) -> KRAInvoice | None:
-    """The first in line of a branch, None where nothing waits."""
-    rows = KRAInvoice.objects.filter(branch=unit, next_attempt_at__isnull=False)
-    first = rows.filter(state__in=WAITING).order_by("pk").only("pk", "queued_at", "trader_number")
-    return first.first()
 
 
 def waiting_warnings(unit: KRABranch, limit_hours: float) -> list[str]:

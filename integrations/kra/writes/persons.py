@@ -51,11 +51,12 @@ def _may_go_again(write: KRAWrite) -> bool:
     return latest is None or latest.pk == write.pk
 
 
-def settle(write: KRAWrite, *, taken: bool) -> KRAWrite:
+def settle(write: KRAWrite, *, taken: bool, note: str = "") -> KRAWrite:
     """Say what became of a report in doubt, by a look into KRA's own book.
 
     Taken: it is done, and its number is used. Not taken: it is rejected, and its number goes to
-    the next one. Raises InvalidInput for one that is not in doubt.
+    the next one. `note`, how that is known, goes into the trail. Raises InvalidInput for one that
+    is not in doubt.
     """
     with transaction.atomic():
         locked = KRAWrite.objects.select_for_update(of=("self",)).get(pk=write.pk)
@@ -69,6 +70,6 @@ def settle(write: KRAWrite, *, taken: bool) -> KRAWrite:
             "kra_report_settled",
             target=locked,
             business=locked.business,
-            detail="taken" if taken else "not taken",
+            detail=": ".join(filter(None, ("taken" if taken else "not taken", note))),
         )
     return locked

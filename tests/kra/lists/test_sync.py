@@ -241,13 +241,19 @@ class TestRefresh:
         assert refresh_lists() == 0
         assert "code_list" not in sandbox.kra_counters()
 
-    def test_leaves_the_rest_while_kra_is_away(
-        self, kra: KRASettings, sandbox: SandboxDriver
+    def test_a_list_that_fails_keeps_none_of_the_others_back(
+        self, kra: KRASettings, sandbox: SandboxDriver, caplog: pytest.LogCaptureFixture
     ) -> None:
-        sandbox.kra_fault("result_code", operation="code_list", code="901", times=None)
-        assert refresh_lists() == 1
-        # What failed waits two hours; the others go on.
-        assert refresh_lists() == len(FEEDS) - 1
+        for operation in ("code_list", "notices"):
+            sandbox.kra_fault("result_code", operation=operation, code="910", times=None)
+        assert refresh_lists() == len(FEEDS)
+        unread = KRACursor.objects.filter(synced_at=None)
+        assert set(unread.values_list("list_name", flat=True)) == {"codes", "notices"}
+        told = [record.message for record in caplog.records if "KRA list" in record.message]
+        assert [text.split()[2] for text in told] == ["codes", "notices"]
+        assert all(cursor.message for cursor in unread)
+        # What failed waits two hours.
+        assert refresh_lists() == 0
 
     def test_stops_when_its_time_is_over(self, kra: KRASettings) -> None:
         assert refresh_lists(budget_seconds=-1) == 0
@@ -278,3 +284,13 @@ def test_a_business_s_own_host_may_be_one_that_the_operator_allows(
     assert made.sandbox_url
     success, told = KRAService("b").sync_tax_data(lists=["codes", "items"])
     assert success, told
+
+
+def test_who_reads_a_list_of_the_pin_takes_nothing_from_another_business(
+    kra: KRASettings, sandbox: SandboxDriver
+) -> None:
+    make_kra(sandbox, business="b", branch_code="01")
+    for business in ("", "b"):
+        success, told = KRAService(business).sync_tax_data(lists=["branches"])
+        assert success, told
+    assert set(KRARecord.objects.values_list("business", flat=True)) == {""}

@@ -94,9 +94,9 @@ def test_a_person_types_what_the_portal_shows(shop: Shop, admin_client: Client) 
         state=InvoiceState.REGISTERED, signature="", internal_data="", receipt_number=None
     )
     typed = {
-        "outcome": "signed", "receipt_number": "12", "internal_data": "TE68-SLA2-345Q",
+        "outcome": "yes", "receipt_number": "12", "internal_data": "TE68-SLA2-345Q",
         "signature": "v249-J39C-FJ48-HE2W", "signed_at": "2026-11-23 10:15:05",
-        "reason": "By the portal.",
+        "note": "By the portal.",
     }  # fmt: skip
     answer = admin_client.post(page(invoice, "settle"), typed)
     assert answer.status_code == 302
