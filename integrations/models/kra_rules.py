@@ -35,7 +35,7 @@ PATH_FIELDS = {
     "certificate_path": "tcc_application",
     "compliance_path": "pin_by_pin",
 }
-_RATE = re.compile(r"([A-E])=([0-9]{1,3}(?:\.[0-9]{1,2})?)")
+_RATE = re.compile(r"([A-E])\s*=\s*([0-9]{1,3}(?:\.[0-9]{1,2})?)")
 _OBLIGATION = re.compile(r"(\w{1,10})=\s*(.+?)\s*(?=\s\w{1,10}=|$)")
 _PATH = re.compile(r"/[!-~]*[!-.0-~]")
 _PATH_WORDS = "A path begins with a slash, has no spaces, and no slash at its end."
@@ -53,9 +53,15 @@ def read_lines(text: str) -> Iterator[tuple[str, str]]:
 
 
 def read_rates(text: str) -> dict[str, Decimal]:
-    """The rates of “B=16 E=8”, in percent, by tax type; what can't be read is left out."""
-    pairs = (_RATE.fullmatch(part) for part in split_codes(text))
-    return {found[1]: Decimal(found[2]) for found in pairs if found}
+    """The rates of “B=16 E=8”, in percent, by tax type; raises ValueError with the reason."""
+    text = text.upper()
+    pairs = _RATE.findall(text)
+    rates = {kind: Decimal(rate) for kind, rate in pairs}
+    if _RATE.sub("", text).strip(" ,;%\r\n\t") or len(rates) != len(pairs):
+        raise ValueError("Write each tax type from A to E once with its rate: “B=16 E=8”.")
+    if any(rate > 100 for rate in rates.values()):
+        raise ValueError("A rate is at most 100 percent.")
+    return rates
 
 
 def read_obligations(text: str) -> dict[str, str]:
@@ -113,11 +119,10 @@ def _numbers(row: Any) -> _Faults:
 
 
 def _lists(row: Any) -> _Faults:
-    rates = split_codes(row.tax_rates)
-    if len(read_rates(row.tax_rates)) != len(rates):
-        yield "tax_rates", "Write each tax type from A to E once with its rate: “B=16 E=8”."
-    elif any(rate > 100 for rate in read_rates(row.tax_rates).values()):
-        yield "tax_rates", "A rate is at most 100 percent."
+    try:
+        read_rates(row.tax_rates)
+    except ValueError as error:
+        yield "tax_rates", str(error)
     yield from _code_list(row, "credit_reasons", r"[0-9]{2}", "two digits each, such as “01 06”")
     for name in ("duplicate_codes", "vscu_duplicate_codes"):
         yield from _code_list(row, name, r"[0-9]{3}", "three digits each, such as “994 921”")

@@ -100,7 +100,7 @@ def test_what_cannot_be_is_refused_beside_its_field(name: str, value: Any, told:
 
 def test_lists_that_are_right() -> None:
     made = row(
-        tax_rates="B=16, E=8.00",
+        tax_rates="B=16, e = 8.00%",
         paths="# KRA's letter of May\n\nsave_sale = /x\n pin_by_id=/checker/v2/pin\n",
         credit_reasons="01, 06",
     )

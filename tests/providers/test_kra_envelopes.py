@@ -21,7 +21,6 @@ from integrations.providers.kra.client.envelopes import (
 )
 from integrations.providers.kra.client.sales import read_receipt
 from integrations.providers.kra.client.wire import (
-    NAIROBI,
     moment_text,
     read_amount,
     read_moment,
@@ -29,6 +28,7 @@ from integrations.providers.kra.client.wire import (
     wire_value,
 )
 from integrations.providers.kra.codes import Kind, explain
+from integrations.providers.kra.payloads.times import NAIROBI
 
 KEYS = st.sampled_from(
     [

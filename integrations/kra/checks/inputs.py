@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from datetime import date, datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from integrations.exceptions import InvalidInput
 from integrations.models.kra_settings import PIN
+from integrations.providers.kra.payloads.times import NAIROBI
 
 # KRA's times are the wall's in Nairobi (eTIMS reference, section 2).
-NAIROBI = ZoneInfo("Africa/Nairobi")
 
 
 def read_pin(value: object, field: str = "kra_pin") -> str:

@@ -16,6 +16,7 @@ from integrations.config import Snapshot
 from integrations.config.memo import StampedMemo
 from integrations.exceptions import ConfigurationError
 from integrations.models import KRACode
+from integrations.models.kra_rules import read_rates
 from integrations.providers.kra.codes.classes import (
     PACKAGING_UNIT,
     PAYMENT,
@@ -23,7 +24,6 @@ from integrations.providers.kra.codes.classes import (
     TAX_TYPE,
     may_be,
 )
-from integrations.providers.kra.payloads.amounts import TAX_TYPES
 
 # Reference, section 7.1: what holds until class 04 was fetched.
 FALLBACK = MappingProxyType(
@@ -35,7 +35,6 @@ FALLBACK = MappingProxyType(
         "E": Decimal(8),
     }
 )
-_PAIR = re.compile(r"([A-E])\s*=\s*(\d{1,3}(?:\.\d{1,2})?)")
 _RATE = re.compile(r"\s*(\d{1,3}(?:\.\d+)?)\s*%?\s*")
 
 
@@ -103,11 +102,7 @@ def _rate_in(extra: str, otherwise: Decimal) -> Decimal:
 
 
 def _own(text: str) -> dict[str, Decimal]:
-    text = text.upper()
-    found = {kind: Decimal(rate) for kind, rate in _PAIR.findall(text)}
-    if _PAIR.sub("", text).strip(" ,;%\n") or any(rate > 100 for rate in found.values()):
-        raise ConfigurationError(
-            "KRA's tax rates can't be read: write them as “B=16 E=8”, with the types "
-            f"{', '.join(TAX_TYPES)}."
-        )
-    return found
+    try:
+        return read_rates(text)
+    except ValueError as error:
+        raise ConfigurationError(f"KRA's tax rates can't be read. {error}") from None

@@ -6,9 +6,8 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
-from zoneinfo import ZoneInfo
 
-NAIROBI = ZoneInfo("Africa/Nairobi")
+from integrations.providers.kra.payloads.times import NAIROBI
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,11 +118,6 @@ class Receipt:
     top_message: str = ""
     bottom_message: str = ""
     is_net: bool = False
-
-    @property
-    def is_credit(self) -> bool:
-        """Whether it gives money back."""
-        return self.label[1:] == "C"
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON: amounts and rates as text, times in ISO 8601 with Nairobi's offset."""

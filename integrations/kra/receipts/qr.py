@@ -7,10 +7,10 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from integrations.kra.receipts.data import NAIROBI
 from integrations.kra.receipts.settings import receipt_settings
 from integrations.models import Environment, InvoiceState, KRAInvoice
 from integrations.models.kra_settings import QrTarget
+from integrations.providers.kra.payloads.times import NAIROBI
 
 if TYPE_CHECKING:
     import segno

@@ -6,7 +6,7 @@ import unicodedata
 from datetime import datetime
 from decimal import Decimal
 
-from integrations.kra.receipts.data import NAIROBI
+from integrations.providers.kra.payloads.times import NAIROBI
 
 # Controls, direction marks, halves of pairs, private and unassigned places.
 _UNPRINTABLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn"})

@@ -12,7 +12,8 @@ from django.utils import timezone
 from integrations.exceptions import InvalidInput
 from integrations.models.kra_rules import PIN
 from integrations.money import parse_amount
-from integrations.providers.kra.payloads.values import CENT, NAIROBI
+from integrations.providers.kra.payloads.times import NAIROBI
+from integrations.providers.kra.payloads.values import CENT
 
 # NUMBER(13,2) of quantities (reference, section 2).
 MOST_QUANTITY = Decimal(10) ** 11

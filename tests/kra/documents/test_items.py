@@ -134,7 +134,9 @@ def test_rates_come_from_the_setting_then_kras_list_then_the_reference(
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("text", ["B", "F=16", "B=16 x", "B=1600", "B=-1", "=", "B=101"])
+@pytest.mark.parametrize(
+    "text", ["B", "F=16", "B=16 x", "B=1600", "B=-1", "=", "B=101", "B=16 B=18"]
+)
 def test_rates_that_cannot_be_read(config_of: Callable[..., Snapshot], text: str) -> None:
     with pytest.raises(ConfigurationError, match="tax rates can't be read"):
         tax_rates(config_of(tax_rates=text))

@@ -7,12 +7,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from integrations.crypto import redact
 from integrations.exceptions import InvalidInput
+from integrations.providers.kra.payloads.times import NAIROBI
 
-NAIROBI = ZoneInfo("Africa/Nairobi")
 _MOMENT = "%Y%m%d%H%M%S"
 _FORMS = (_MOMENT, "%Y%m%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M:%S.%f", "%Y-%m-%d")
 _DEEPEST = 30

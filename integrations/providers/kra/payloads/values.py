@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from integrations.config import Snapshot
+from integrations.providers.kra.payloads.times import NAIROBI
 
-NAIROBI = ZoneInfo("Africa/Nairobi")
 TAX_TYPES = ("A", "B", "C", "D", "E")
 CENT = Decimal("0.01")
 
