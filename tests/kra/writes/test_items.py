@@ -100,7 +100,7 @@ def test_a_misspelt_name_is_refused(service: KRAService) -> None:
 
 
 def test_lists_that_were_never_read_are_asked_for(kra: Any) -> None:
-    assert refused(KRAService().save_item(SOAP)) == ("packaging_unit", "lists_not_read")
+    assert refused(KRAService().save_item(SOAP)) == ("origin", "lists_not_read")
 
 
 @pytest.mark.parametrize("kra", ["oscu_gateway"], indirect=True)
