@@ -48,8 +48,6 @@ SCRIPTS = (
     kra_backlog,
     kra_branches,
     kra_build,
-    kra_backlog,
-    kra_branches,
     payout_file,
     rotation,
     statement,

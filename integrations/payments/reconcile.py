@@ -23,8 +23,6 @@ COURSES: Mapping[str, Course] = MappingProxyType(
         Product.REVERSAL: out_asking.REVERSAL,
     }
 )
-# Seconds until a queued payment that could not leave is tried again.
-RESEND_PAUSE = 10.0
 
 
 def advance(payment: Payment) -> Outcome:
@@ -57,7 +55,7 @@ def _send(payment: Payment, course: Course) -> Outcome:
     except Hold as hold:
         return Again(delay_seconds=hold.seconds, error=hold.reason, count_attempt=False)
     except ConfigurationUnavailable as error:
-        return Again(delay_seconds=RESEND_PAUSE, error=error.message, count_attempt=False)
+        return Again(delay_seconds=sending.RESEND_PAUSE, error=error.message, count_attempt=False)
     except IntegrationError as error:
         return _refuse(payment, error.message, code=error.code)
     token = opening.new_token()
@@ -68,7 +66,7 @@ def _send(payment: Payment, course: Course) -> Outcome:
         return Kept()  # Another worker has the row; it is not ours to give back.
     course.send(payment, token, deadline=payment.claim_deadline, may_wait=True)
     if payment.state == PaymentState.CREATED:
-        return Again(delay_seconds=RESEND_PAUSE, count_attempt=False)
+        return Again(delay_seconds=sending.RESEND_PAUSE, count_attempt=False)
     return Kept()
 
 

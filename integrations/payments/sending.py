@@ -8,11 +8,12 @@ from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from django.db import Error as DatabaseError
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import Q
 
 from integrations.conf import hub_settings
 from integrations.exceptions import (
+    ConfigurationUnavailable,
     IntegrationError,
     OutcomeUnknown,
     TransportError,
@@ -24,8 +25,11 @@ logger = logging.getLogger(__name__)
 Ack = TypeVar("Ack")
 # Seconds from acceptance, or from a lost answer, to the first look (Daraja reference, section 5).
 FIRST_LOOK = 15.0
+# Seconds until a queued payment that could not leave is tried again.
+RESEND_PAUSE = 10.0
 # Waits between tries to store an acceptance: without its id a payment can't be asked about.
 STORE_PAUSES = (0.1, 0.4)
+OVERTAKEN = "It was given to another sender meanwhile."
 IN_DOUBT = "The outcome is not known yet. Don't send it again: it is being asked about."
 
 
@@ -43,21 +47,26 @@ def carry_out(
 ) -> None:
     """Make the call, and move the payment by what came back.
 
-    With `may_wait`, a payment that provably did not leave becomes `created` again, still
-    claimed, for another try. Raises nothing of the provider's.
+    With `may_wait`, a payment that provably did not leave becomes `created` again for another
+    try. Raises nothing of the provider's.
     """
+    sending = payment.callback_digest
     try:
         ack = call()
     except TransportError as error:
         if error.sent:
             doubt(payment, error.message, code=error.code)
-        elif not (may_wait and error.code != "blocked_address" and _take_back(payment, error)):
-            fail(payment, error.message, code=error.code)
+        else:
+            may_wait = may_wait and error.code != "blocked_address"
+            _end_unsent(payment, error, sending, may_wait=may_wait)
     except OutcomeUnknown as error:
         doubt(payment, error.message, code=error.code)
+    except ConfigurationUnavailable as error:
+        # The database did not tell how to send it: that passes.
+        _end_unsent(payment, error, sending, may_wait=may_wait)
     except IntegrationError as error:
         # Refused, or not even asked: nothing was created.
-        fail(payment, error.message, code=error.code)
+        _end_unsent(payment, error, sending, may_wait=False)
     else:
         _store(payment, accept, ack)
 
@@ -72,18 +81,47 @@ def send_guarded(payment: Payment, send: Callable[[], None]) -> None:
         payment.state, payment.message = PaymentState.UNKNOWN, IN_DOUBT
 
 
-def _take_back(payment: Payment, error: TransportError) -> bool:
-    """Make an unsent payment `created` again; False where the claim is no longer ours."""
-    return ledger.transition(
-        payment,
-        PaymentState.CREATED,
-        kind="not_sent",
-        text=f"{error.message} Nothing was sent; it is tried again.",
-        data={"code": error.code},
-        changes={"callback_digest": None, "sent_at": None},
-        only_from=PaymentState.SENDING,
-        claim=payment.claim_token,
-    )
+def _end_unsent(
+    payment: Payment, error: IntegrationError, sending: str | None, *, may_wait: bool
+) -> None:
+    """This sending created nothing: take the payment back, or let it fail.
+
+    `sending` is the digest of the sending's own callback address. A row that has another one by
+    now was given to somebody else after our claim had ended, and only they say what becomes of it.
+    """
+    with transaction.atomic():
+        row = Payment.objects.select_for_update(no_key=True).get(pk=payment.pk)
+        if row.callback_digest != sending:
+            ledger.note(payment, "not_sent_late", f"{error.message} {OVERTAKEN}")
+            payment.refresh_from_db()
+        elif not (may_wait and _take_back(payment, error)):
+            fail(payment, error.message, code=error.code)
+
+
+def _take_back(payment: Payment, error: IntegrationError) -> bool:
+    """Make an unsent payment `created` again, with its claim where that is still ours.
+
+    Where the claim has ended it counts as sent, with an outcome that nobody knows: only its
+    sender knows better. False where the table has no way back, or the provider told of it.
+    """
+
+    def put_back(claim: str, due_in: float | None) -> bool:
+        return ledger.transition(
+            payment,
+            PaymentState.CREATED,
+            kind="not_sent",
+            text=f"{error.message} Nothing was sent; it is tried again.",
+            data={"code": error.code},
+            changes={"callback_digest": None, "sent_at": None, "message": ""},
+            due_in=due_in,
+            only_from=PaymentState.SENDING if claim else None,
+            claim=claim,
+        )
+
+    if payment.claim_token and put_back(payment.claim_token, None):
+        return True
+    is_heard_of = payment.conversation_id or payment.result_code
+    return not is_heard_of and put_back("", RESEND_PAUSE)
 
 
 def _store(payment: Payment, accept: Callable[[Ack], None], ack: Ack) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -11,6 +12,8 @@ from integrations.sandbox.faults import AFTER, BEFORE
 from integrations.sandbox.protocol import Emulator
 from integrations.sandbox.surroundings import EmulatorSurroundings
 
+# How soon who waits sees that the faults were cleared.
+_LOOK_SECONDS = 0.02
 _HTML = b"<html><body><h1>Service temporarily unavailable</h1></body></html>"
 
 
@@ -50,11 +53,19 @@ class Mount:
 
     def _act_before(self, fault: Fault) -> tuple[Answer | None, bool]:
         if fault.kind == "delay":
-            self.stopped.wait(float(fault.options.get("seconds", 1)))
+            self._wait(fault)
             return None, False
         if fault.kind == "drop":
             return None, True
         return _gateway_page(fault), True
+
+    def _wait(self, fault: Fault) -> None:
+        """The fault's seconds, or until faults are cleared or the sandbox stops."""
+        cleared = self.surroundings.plan.cleared
+        end = time.monotonic() + float(fault.options.get("seconds", 1))
+        while (left := end - time.monotonic()) > 0 and not cleared.is_set():
+            if self.stopped.wait(min(left, _LOOK_SECONDS)):
+                return
 
     def _answer(self, request: Request, call: Call) -> Answer | None:
         fault = self.surroundings.plan.take(AFTER, call)
@@ -66,7 +77,7 @@ class Mount:
             return _gateway_page(fault)
         answer = self.emulator.handle(request)
         if fault.kind == "slow":
-            self.stopped.wait(float(fault.options.get("seconds", 1)))
+            self._wait(fault)
             return answer
         return None if fault.kind == "lose_answer" else _gateway_page(fault)
 

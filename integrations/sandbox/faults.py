@@ -19,9 +19,13 @@ _PLAIN_FIELDS = ("kind", "operation", "phone", "times", "emulator")
 
 @dataclass(slots=True)
 class FaultPlan:
-    """The faults of one emulator, in the order they were planned."""
+    """The faults of one emulator, in the order they were planned.
+
+    `cleared` is set when they are cleared the next time: whoever waits for a fault goes on then.
+    """
 
     faults: list[Fault] = field(default_factory=list)
+    cleared: threading.Event = field(default_factory=threading.Event)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def add(self, fault: Fault) -> None:
@@ -30,9 +34,11 @@ class FaultPlan:
             self.faults.append(fault)
 
     def clear(self) -> None:
-        """Plan nothing any more."""
+        """Plan nothing any more, and let go on who waits."""
         with self._lock:
             self.faults.clear()
+            self.cleared.set()
+            self.cleared = threading.Event()
 
     def take(self, kinds: frozenset[str], call: Call) -> Fault | None:
         """The first fault of these kinds that matches the call, used up once."""

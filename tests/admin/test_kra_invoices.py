@@ -14,6 +14,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from django.utils.html import escape
 
 from integrations.models import (
     AuditEntry,
@@ -303,14 +304,33 @@ def test_a_held_branch_is_released_with_a_note(
 
 
 def test_the_start_page_counts_tax(branch: KRABranch, admin_client: Client) -> None:
-    invoice_row(branch)
-    invoice_row(branch, number=2, state=InvoiceState.IN_DOUBT, next_attempt_at=timezone.now(),
-                attention="Look at it.")  # fmt: skip
-    KRABranch.objects.update(held_reason="Held.")
-    html = admin_client.get("/admin/").content.decode()
-    for wanted in ("Tax (KRA)", "invoices waiting", "branches held", "need a person",
-                   "of today signed", "standing=held"):  # fmt: skip
-        assert wanted in html, wanted
+    """Each number by itself, and its link leads to as many rows."""
+    trial = branch_row(environment="sandbox")
+    KRABranch.objects.filter(pk=branch.pk).update(held_reason="Held.")
+    waits = {"next_attempt_at": timezone.now(), "work_state": "due"}
+    for number in (1, 2, 3):
+        invoice_row(branch, number=number)
+    old = invoice_row(branch, number=4)
+    KRAInvoice.objects.filter(pk=old.pk).update(created_at=timezone.now() - timedelta(days=3))
+    invoice_row(trial, number=1, trader_number="T-1")
+    invoice_row(branch, number=5, state=InvoiceState.IN_DOUBT, attention="Look at it.", **waits)
+    invoice_row(branch, number=6, state=InvoiceState.QUEUED, **waits)
+    for number in (7, 8):
+        invoice_row(branch, number=number, state=InvoiceState.REJECTED)
+    page = admin_client.get("/admin/")
+    [card] = [each for each in page.context["cards"] if each.title == "Tax (KRA)"]
+    assert card.tone == "bad"
+    assert card.figure.text == "2"
+    assert card.figure.label.startswith("invoices waiting, the oldest for ")
+    assert [(line.text, line.label) for line in card.lines] == [
+        ("3", "of today signed"), ("1", "of today signed"), ("1", "branches held"),
+        ("1", "in doubt"), ("2", "rejected"), ("1", "need a person"),
+    ]  # fmt: skip
+    html = page.content.decode()
+    for line in (card.figure, *card.lines):
+        shown = admin_client.get(line.url).context["cl"].result_count
+        assert f"{shown}" == line.text, line
+        assert escape(line.url) in html
 
 
 def test_one_query_of_the_credit_form_shows_what_is_left(

@@ -159,6 +159,18 @@ class Installation:
         """Let it go on."""
         os.killpg(self._children[name].pid, signal.SIGCONT)
 
+    def hold(self, name: str, word: str) -> None:
+        """Before its start: let one request to an address with this word wait for its answer."""
+        (self._levers / f"{name}.hold").write_text(word)
+
+    def holds(self, name: str) -> bool:
+        """Whether that request has left and waits."""
+        return (self._levers / f"{name}.held").exists()
+
+    def release(self, name: str) -> None:
+        """Let it read its answer."""
+        (self._levers / f"{name}.released").touch()
+
     def fill_disk(self) -> None:
         """Let the SQLite file grow no further."""
         (self._levers / levers.FULL).touch()

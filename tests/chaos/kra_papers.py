@@ -14,14 +14,18 @@ CUSTOMERS: tuple[dict[str, str], ...] = (
     {"name": "Mwangi & Sons"},
     {"name": "Njeri", "kra_pin": "A123456789B"},
 )
-# What is wrong, and what the error must name.
+# What is wrong with a line, and what the error must name of it.
 FLAWS: tuple[tuple[dict[str, Any], str], ...] = (
     ({"quantity": "-1"}, "quantity"),
     ({"unit_price": "-5.00"}, "unit_price"),
     ({"quantity": "0"}, "quantity"),
     ({"item_code": "KE2NTNO0009999"}, "item_code"),
     ({"tax_rate": "15"}, "tax_rate"),
+    # 0.01 off; whatever the tax, it is no figure of this line.
+    ({"quantity": "2", "unit_price": "500.00", "discount_rate": "0", "total": "1000.01"}, "total"),
 )
+# What nobody has: nine digits are wanted.
+WRONG_PIN = {"name": "Wanjiru", "kra_pin": "P05123456X"}
 
 
 class Papers:
@@ -62,10 +66,21 @@ class Papers:
     def flawed(self, branch: str) -> tuple[dict[str, Any], str]:
         """An invoice that must not be taken, and the field that is wrong."""
         paper = self.sale(branch)
-        flaw, field = self._dice.choice(FLAWS)
+        lot = self._dice.randrange(len(FLAWS) + 1)
+        if lot == len(FLAWS):
+            return {**paper, "customer": WRONG_PIN}, "customer.kra_pin"
+        flaw, field = FLAWS[lot]
         position = self._dice.randrange(len(paper["items"]))
         paper["items"][position] |= flaw
         return paper, f"items[{position}].{field}"
+
+    def over_credit(self, branch: str, original: KRAInvoice) -> dict[str, Any]:
+        """A credit note of one piece more than the first line had."""
+        line = original.document["lines"][0]
+        pieces = Decimal(line["quantity"]) + 1
+        part = {"description": line["name"], "item_code": line["item_code"],
+                "quantity": str(pieces), "original_line": 1}  # fmt: skip
+        return {**self.credit(branch, original), "items": [part]}
 
     def _line(self) -> dict[str, Any]:
         dice = self._dice

@@ -1,4 +1,5 @@
-"""What a test can do to a running child process without killing it: fill its disk, move its clock.
+"""What a test can do to a running child process without killing it: fill its disk, move its clock,
+hold a request of it.
 
 A lever is a file. Nothing of the product knows about it.
 """
@@ -10,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,9 @@ def install(folder: Path, *, name: str) -> None:
     clock = folder / f"{name}.clock"
     if clock.exists():
         _follow(clock)
+    hold = folder / f"{name}.hold"
+    if hold.exists():
+        _hold(hold)
 
 
 class _Disk:
@@ -78,3 +83,27 @@ def _follow(clock: Path) -> None:
             time.sleep(LOOK_SECONDS)
 
     threading.Thread(target=follow, name="chaos-clock", daemon=True).start()
+
+
+def _hold(lever: Path) -> None:
+    """Hold one request when its last byte has left, until `released` is there: nobody has to hit
+    the moment. The lever says what its address holds; `held` tells that it is there.
+    """
+    word, held = lever.read_text(), lever.with_suffix(".held")
+    released = lever.with_suffix(".released")
+    begin, read = HTTPConnection.putrequest, HTTPConnection.getresponse
+    addresses: dict[HTTPConnection, str] = {}
+
+    def putrequest(self: HTTPConnection, method: str, url: str, *rest: Any, **more: Any) -> None:
+        addresses[self] = url
+        begin(self, method, url, *rest, **more)
+
+    def getresponse(self: HTTPConnection) -> Any:
+        if word in addresses.pop(self, "") and not held.exists():
+            held.touch()
+            while not released.exists():
+                time.sleep(LOOK_SECONDS)
+        return read(self)
+
+    HTTPConnection.putrequest = putrequest  # type: ignore[method-assign]
+    HTTPConnection.getresponse = getresponse  # type: ignore[method-assign]

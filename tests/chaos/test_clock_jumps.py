@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 
 from integrations.models import DomainEvent, InboundCallback, Payment
 from integrations.outbound.breaker import OPEN_SECONDS
-from integrations.payments.reconcile import RESEND_PAUSE
+from integrations.payments.sending import RESEND_PAUSE
 from tests.chaos.conftest import Install
 from tests.chaos.disasters import Disasters, sized
 from tests.chaos.load import Load, while_busy

@@ -83,6 +83,22 @@ def test_lost_and_foreign_ones() -> None:
         ({"total": Decimal("116.01")}, "KES 116.01"),
         ({"body": {"invcNo": 1, "totAmt": 117}}, "the stored body is not the one that KRA has"),
         ({"receipt_number": 9}, "signed"),
+        ({"tax": Decimal("15.99")}, "with tax 15.99"),
+        (
+            {"body": {"invcNo": 1, "totAmt": Decimal("116.01"), "itemList": [{"qty": 1}]}},
+            "the stored body is not the one that KRA has",
+        ),
+        (
+            {
+                "body": {
+                    "invcNo": 1,
+                    "totAmt": 116,
+                    "itemList": [{"qty": 1}],
+                    "custTin": "P000000000A",
+                }
+            },
+            "the stored body is not the one that KRA has",
+        ),
     ],
 )
 def test_another_end_or_content(changes: dict[str, Any], word: str) -> None:
@@ -121,6 +137,18 @@ def test_credited_too_much() -> None:
     ]
     found = verdict([sale(1), *notes], [invoice(1)])
     assert "number 1 was credited KES 140.00, it came to 116.00" in found
+
+
+def test_credited_a_cent_too_much() -> None:
+    whole, over = (
+        verdict(
+            [sale(1), sale(2, kind="R", original_number=1, total=total)],
+            [invoice(1), invoice(2, kind="credit_note", original=invoice(1), total=Decimal(total))],
+        )
+        for total in ("116.00", "116.01")
+    )
+    assert whole == []
+    assert "number 1 was credited KES 116.01, it came to 116.00" in over
 
 
 def test_sums() -> None:

@@ -25,6 +25,8 @@ WAVES = 25 if IS_FULL else 8
 # Of a hundred papers: credit notes, and papers that must not be taken.
 CREDITS, FLAWS = 30, 5
 FAULTS = 5
+# One credit note in so many is over more than there was.
+OVER_CREDITS = 10
 # One paper in so many is refused by KRA.
 UNWANTED = 15
 
@@ -66,6 +68,9 @@ class Shift:
         if lot < FLAWS + CREDITS:
             signed = KRAInvoice.objects.filter(branch__bhf_id=branch, state="signed", kind="sale")
             original = signed.order_by("?").first()
+            if original is not None and not self.dice.randrange(OVER_CREDITS):
+                self.hand_in_over_credit(branch, original)
+                return
             if original is not None:
                 paper = self.papers.credit(branch, original)
         if not self.dice.randrange(UNWANTED):
@@ -74,8 +79,9 @@ class Shift:
         try:
             submit(paper, branch=branch)
         except InvalidInput as error:
-            # All of it was credited before.
+            # All of it was credited before, or the piece was.
             assert "original_invoice_number" in paper, (paper, error)
+            assert error.code == "over_credit", (paper, error)
             return
         self.handed_in.append(paper["invoice_number"])
 
@@ -83,7 +89,14 @@ class Shift:
         paper, field = self.papers.flawed(branch)
         with pytest.raises(InvalidInput) as caught:
             submit(paper, branch=branch)
-        assert caught.value.field.startswith(field.partition(".")[0]), (paper, caught.value)
+        assert caught.value.field == field, (paper, caught.value)
+        self.refused += 1
+
+    def hand_in_over_credit(self, branch: str, original: KRAInvoice) -> None:
+        paper = self.papers.over_credit(branch, original)
+        with pytest.raises(InvalidInput) as caught:
+            submit(paper, branch=branch)
+        assert caught.value.code == "over_credit", (paper, caught.value)
         self.refused += 1
 
     def break_something(self) -> None:

@@ -54,6 +54,8 @@ def test_killed_workers_pay_no_row_of_a_file_twice_and_lose_none(
     paid = Counter(entry["originator_id"] for entry in installation.sandbox.book()["payouts"])
     states = Counter(batch.rows.values_list("state", flat=True))
     print(f"{rows} rows, {len(paid)} in the book, {dict(states)}, {dict(disasters.done)}")
+    for row in batch.rows.exclude(state="succeeded"):
+        print(row.state, row.result_code, row.message, [event.text for event in row.events.all()])
     assert states == {"succeeded": rows}
     assert set(paid) == set(batch.rows.values_list("originator_id", flat=True))
     assert set(paid.values()) == {1}

@@ -28,7 +28,16 @@ BAD: tuple[tuple[str, Change, str, str], ...] = (
     ("negative price", _second(unit_price="-1"), "items[1].unit_price", ""),
     ("mixed rates", _second(tax_rate="8"), "items[1].tax_rate", ""),
     ("mixed rate and type", _second(tax_type="B", tax_rate="0"), "items[1].tax_rate", ""),
-    ("0.02 off", _second(total="2320.02"), "items[1].total", ""),
+    ("0.01 more", _second(total="2320.01"), "items[1].total", "2320.00"),
+    ("0.01 less", _second(total="2319.99"), "items[1].total", "2320.00"),
+    ("header 0.01 more", lambda _shop: {"totals": {"total": "2320.01"}}, "totals.total",
+     "2320.00"),
+    ("header 0.01 less", lambda _shop: {"totals": {"total": "2319.99"}}, "totals.total",
+     "2320.00"),
+    ("header tax 0.01 off", lambda _shop: {"totals": {"tax_amount": "320.01"}},
+     "totals.tax_amount", "320.00"),
+    ("header subtotal 0.01 off", lambda _shop: {"totals": {"subtotal": "1999.99"}},
+     "totals.subtotal", "2000.00"),
     ("unknown item", _second(item_code="KE2NTNO0009999"), "items[1].item_code", ""),
 )  # fmt: skip
 

@@ -298,11 +298,13 @@ def test_turnover_tax(service: KRAService, portal: Portal) -> None:
 
 
 def test_a_prn_over_another_amount_wants_a_person(service: KRAService, portal: Portal) -> None:
-    row = KRAFiling(kind="withholding_vat", amount=Decimal("10.00"))
-    answer = filing.GavaAnswer(
-        "withholding_vat", "70000", "", {"responseData": {"prnNumber": "1", "prnAmount": "11"}}
-    )
-    assert "over 11" in filing._told(row, answer)["attention"]
+    portal.switch(prn_extra=1)
+    success, data = wht(service)
+    assert success, data
+    row = KRAFiling.objects.get()
+    asked_for = row.amount - 1  # type: ignore[operator]
+    assert row.attention == f"KRA's PRN is over {row.amount}, ours was {asked_for}."
+    assert (row.state, row.payment_number) == ("accepted", portal.filings[0]["prn"])
 
 
 def test_an_open_transaction_is_refused(service: KRAService, portal: Portal) -> None:

@@ -283,7 +283,8 @@ def test_a_definite_no(client_of: Callable[..., EtimsClient], office: Office, wi
     if wire.startswith("gateway"):
         header = load_wire(wire)["body"]["responseHeader"]
         assert error.request_id == header["responseRefID"]
-        assert error.text == header["debugMessage"] or header["customerMessage"]
+        assert error.text == (header["debugMessage"] or header["customerMessage"])
+        assert error.text
 
 
 def test_the_number_of_a_sequence_error(
@@ -530,16 +531,37 @@ def test_an_empty_list_is_a_success(client_of: Callable[..., EtimsClient], offic
             assert reply.data == {}
 
 
-def test_the_deadline_holds(client_of: Callable[..., EtimsClient], office: Office) -> None:
+def test_after_its_deadline_nothing_leaves(
+    client_of: Callable[..., EtimsClient], office: Office
+) -> None:
     office.answers_with("sale_signed")
     client = client_of()
     error = fails(lambda: client.send_sale(BODY, deadline=time.monotonic() - 1), TransportError)
-    assert not error.sent
-    office.answers_json({"resultCd": "990", "resultMsg": "x", "data": None})
+    assert (error.sent, error.code) == (False, "timeout")
+    assert office.server.requests == []
+
+
+def test_silence_ends_with_the_deadline(
+    client_of: Callable[..., EtimsClient], office: Office
+) -> None:
+    # Far longer than the deadline, and shorter than the read timeout of the settings.
+    office.answers = [lambda _handler, _request: office.server.stopping.wait(20)]
+    client = client_of()
     started = time.monotonic()
-    with pytest.raises((EtimsRefused, TransportError)):
-        client.call("notices", deadline=started + 0.05)
-    assert time.monotonic() - started < 5
+    error = fails(lambda: client.call("notices", deadline=started + 0.3), TransportError)
+    assert time.monotonic() - started < 10
+    assert (error.sent, error.code) == (True, "timeout")
+
+
+def test_no_repetition_begins_past_the_deadline(
+    client_of: Callable[..., EtimsClient], office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The next try would be due long after it.
+    monkeypatch.setattr("random.uniform", lambda _low, _high: 1000.0)
+    office.answers_json({"resultCd": "990", "resultMsg": "x", "data": None})
+    client = client_of()
+    fails(lambda: client.call("notices", deadline=time.monotonic() + 20), EtimsRefused)
+    assert len(office.asked) == 1
 
 
 def test_the_second_call_of_a_sale_never_costs_its_signature(

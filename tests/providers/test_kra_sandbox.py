@@ -84,8 +84,10 @@ def test_a_number_that_kra_has_and_one_that_it_does_not_expect(
     client = make(way)
     client.send_sale(body(1))
     twice = refused(lambda: client.send_sale(body(1))).meaning
-    is_number_named = twice.kind is Kind.SEQUENCE and twice.expected == 2
-    assert twice.kind is Kind.DUPLICATE or is_number_named
+    if way == "oscu_gateway":  # It compares numbers, and knows no duplicates.
+        assert (twice.kind, twice.expected) == (Kind.SEQUENCE, 2)
+    else:
+        assert (twice.kind, twice.code) == (Kind.DUPLICATE, {"vscu": "899"}.get(way, "994"))
     gap = refused(lambda: client.send_sale(body(5))).meaning
     assert (gap.kind, gap.expected) == (Kind.SEQUENCE, 2)
     assert len(sandbox.kra_unit()["sales"]) == 1

@@ -61,7 +61,7 @@ class Cluster:
         """Ask it to finish, as a service manager does; its exit status."""
         process = self._processes.pop(name)
         process.send_signal(signal.SIGTERM)
-        return process.wait(timeout=20)
+        return process.wait(timeout=60)
 
     def stop(self) -> None:
         for process in self._processes.values():

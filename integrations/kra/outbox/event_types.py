@@ -15,7 +15,9 @@ EVENTS: Mapping[str, str] = MappingProxyType(
         "invoice.rejected": "KRA refused a document for what it says; correct it and hand it in "
         "again under the same number. Told also of a credit note whose invoice was rejected.",
         "invoice.in_doubt": "KRA's answer did not arrive: it is being found out whether it has "
-        "the document. Told once; `invoice.signed` or `invoice.rejected` follows.",
+        "the document. Told once for a doubt, and again where whoever sends it anew is lost too; "
+        "`invoice.signed` or `invoice.rejected` follows, by VSCU perhaps only when a person has "
+        "typed the signature in.",
     }
 )
 BRANCH_EVENTS: Mapping[str, str] = MappingProxyType(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from PIL import Image
 from integrations.kra.receipts import pdf_of, qr_png, qr_text, receipt_of
 from integrations.models import InvoiceState, KRABranch
 from tests.kra.receipts.rows import INTERNAL, SIGNATURE, UNIT, branch_row, invoice_row, settings_row
+from tests.private_services import require
 
 pytestmark = pytest.mark.django_db
 LINK = (
@@ -61,12 +61,12 @@ def test_a_reader_reads_the_picture(branch: KRABranch) -> None:
     assert read(picture) == [LINK]
 
 
-@pytest.mark.skipif(not shutil.which("pdftoppm"), reason="needs poppler to draw a PDF")
 @pytest.mark.parametrize("size", ["a4", "roll"])
 def test_a_reader_reads_the_paper(branch: KRABranch, tmp_path: Path, size: str) -> None:
+    program = require("pdftoppm")
     file = tmp_path / "receipt.pdf"
     file.write_bytes(pdf_of(receipt_of(invoice_row(branch)), size))
     # 203 dots an inch is what thermal printers have.
-    subprocess.run(["pdftoppm", "-r", "203", "-png", "-singlefile", file, tmp_path / "page"],
+    subprocess.run([program, "-r", "203", "-png", "-singlefile", file, tmp_path / "page"],
                    check=True)  # fmt: skip
     assert read((tmp_path / "page.png").read_bytes()) == [LINK]

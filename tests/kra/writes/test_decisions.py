@@ -55,15 +55,27 @@ def test_an_accepted_purchase_is_reported_and_its_goods_come_in(
     assert AuditEntry.objects.filter(action="kra_purchase_accepted").exists()
 
 
-def test_a_rejected_purchase_needs_no_items(
-    service: KRAService, sandbox: SandboxDriver, purchase: int
+@pytest.mark.parametrize("is_ours", [True, False])
+def test_a_rejected_purchase_is_reported_under_the_suppliers_codes(
+    service: KRAService, sandbox: SandboxDriver, is_ours: bool
 ) -> None:
-    told(service.reject_purchase(purchase, remark="Never delivered"))
+    """KRA wants items of the buyer's: it takes a code that is one, and refuses any other."""
+    code = SUGAR if is_ours else "KE2CTNO0000009"
+    sandbox.kra("purchase", lines=[{"qty": 1, "itemCd": code}])
+    told(service.sync_tax_data(lists=["purchases"]))
+    told(service.reject_purchase(told(service.purchases())[0]["id"], remark="Never delivered"))
     send_all()
-    # KRA wants items of ours: until the supplier's code is one, it refuses.
     write = KRAWrite.objects.get()
     assert write.document["status"] == "04"
-    assert write.state in {"done", "rejected"}
+    told_to_kra = sandbox.kra_unit()["purchases"]
+    if is_ours:
+        assert (write.state, KRAPurchase.objects.get().state) == ("done", "rejected")
+        assert [each["body"]["pchsSttsCd"] for each in told_to_kra] == ["04"]
+    else:
+        assert (write.state, write.result_code) == ("rejected", "910")
+        assert write.message
+        assert KRAPurchase.objects.get().state == "new"
+        assert told_to_kra == []
 
 
 def test_a_second_decision_is_refused(service: KRAService, purchase: int) -> None:

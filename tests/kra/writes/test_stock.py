@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from typing import Any
 
@@ -290,6 +291,13 @@ def test_a_held_branch_sends_nothing(service: KRAService, sandbox: SandboxDriver
     assert "save_stock_io" not in sandbox.kra_counters()
 
 
+def twice_at_once(act: Callable[[], None]) -> None:
+    """In two threads; raises what the first of them raised."""
+    with ThreadPoolExecutor(2) as threads:
+        for told in [threads.submit(act) for _ in range(2)]:
+            told.result()
+
+
 def test_two_that_take_the_last_one(service: KRAService) -> None:
     bring(service, 1)
     send_all()
@@ -301,11 +309,7 @@ def test_two_that_take_the_last_one(service: KRAService) -> None:
         finally:
             connection.close()
 
-    threads = [threading.Thread(target=take) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    twice_at_once(take)
     assert sorted(answers) == [False, True]
 
 
@@ -319,11 +323,7 @@ def test_two_workers_on_one_branch(service: KRAService, sandbox: SandboxDriver) 
         finally:
             connection.close()
 
-    threads = [threading.Thread(target=run) for _ in range(2)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    twice_at_once(run)
     send_all()
     assert movements(sandbox) == [1, 2, 3, 4, 5, 6]
     assert {state for _, state, _ in states()} == {"done"}

@@ -106,7 +106,8 @@ def withholding(obligation: str) -> Callable[[Register, Body, date], Filed]:
         for line in details:
             _check_line(header, line)
         number = f"{2000000000 + len(register.filings) + 1}"
-        told = {"prnNumber": number, "prnDate": today.isoformat(), "prnAmount": str(total)}
+        amount = str(total + register.settings.prn_extra)
+        told = {"prnNumber": number, "prnDate": today.isoformat(), "prnAmount": amount}
         entry = {"unique": unique, "pin": header["withholderPin"], "prn": number, "answer": told}
         answer = {"responseCode": "70000", "responseDesc": "PRN generated", "status": "OK"}
         return {**entry, "lines": len(details)}, {**answer, "responseData": told}

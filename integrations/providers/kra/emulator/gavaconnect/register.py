@@ -42,6 +42,7 @@ class Settings:
     is_number_delayed: bool = False  # a TCC application that is only acknowledged
     error_status: int = 400  # section 11 [3+]: shape (b) comes with any HTTP status
     is_camel_case: bool = False  # shape (b), spelt errorCode and so on
+    prn_extra: int = 0  # KES by which a PRN of withheld tax is over more than was handed in
 
 
 def _vat(code: str, name: str) -> dict[str, str]:
