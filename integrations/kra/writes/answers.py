@@ -12,6 +12,7 @@ from integrations.kra.writes.effects import renumber_item
 from integrations.kra.writes.outcomes import (
     advance_counter,
     is_doubtful,
+    keep_in_doubt,
     puzzle,
     reject,
     take,
@@ -43,12 +44,17 @@ def settle_answer(write: KRAWrite, told: Settled) -> None:
         _duplicate(write, told)
     elif kind is Kind.SEQUENCE:
         _out_of_sequence(write, told)
-    elif kind in (Kind.DEVICE, Kind.BUSY, Kind.UNKNOWN):
+    elif kind in (Kind.DEVICE, Kind.BUSY):
         pause = DEVICE_PAUSE if kind is Kind.DEVICE else BUSY_PAUSE
-        error = IntegrationError(told.sentence, code=told.meaning.code or "provider_error")
-        take_back(write, error, pause=pause)
+        take_back(write, _error(told), pause=pause, is_answered=True)
+    elif kind is Kind.UNKNOWN:
+        keep_in_doubt(write, _error(told))
     else:
         _refused(write, told)
+
+
+def _error(told: Settled) -> IntegrationError:
+    return IntegrationError(told.sentence, code=told.meaning.code or "provider_error")
 
 
 def _refused(write: KRAWrite, told: Settled) -> None:
@@ -104,11 +110,8 @@ def _skip_to(write: KRAWrite, expected: int, told: Settled) -> None:
         look = f"KRA expects number {expected}, which it took before by our book: compare them."
         reject(write, told.sentence, code=told.meaning.code, text=told.text, attention=look)
         return
+    is_more = expected > (write.number or 0)
     with transaction.atomic():
-        if expected > (write.number or 0):
-            advance_counter(write.branch, counter, expected - 1)
-        else:
-            KRABranch.objects.filter(pk=write.branch_id).update(**{counter: expected - 1})
         changes = {
             "number": None,
             "body": None,
@@ -116,7 +119,12 @@ def _skip_to(write: KRAWrite, expected: int, told: Settled) -> None:
             "message": f"KRA expects number {expected}; it was renumbered.",
             "result_code": told.meaning.code[:40],
         }
-        move(write, S.QUEUED, changes=changes)
+        if not move(write, S.QUEUED, changes=changes):
+            return
+        if is_more:
+            advance_counter(write.branch, counter, expected - 1)
+        else:
+            KRABranch.objects.filter(pk=write.branch_id).update(**{counter: expected - 1})
 
 
 def _item_out_of_sequence(write: KRAWrite, told: Settled) -> None:
@@ -141,4 +149,6 @@ def _item_out_of_sequence(write: KRAWrite, told: Settled) -> None:
             "message": f"The item's code is {document['item_code']} now, as KRA expects it.",
             "result_code": told.meaning.code[:40],
         }
-        move(write, S.QUEUED, changes=changes)
+        if not move(write, S.QUEUED, changes=changes):
+            # Another's by now: the item keeps the code that it has.
+            transaction.set_rollback(True)

@@ -1,4 +1,8 @@
-"""What each outcome of a report changes, each in one transaction."""
+"""What each outcome of a report changes, each in one transaction.
+
+Under the claim that the report was read with, and none other (`states.move`): a worker whose lease
+ran out changes nothing any more, whatever it was told, and its successor goes on.
+"""
 
 from __future__ import annotations
 
@@ -67,12 +71,21 @@ def reject(
             when_rejected(write)
 
 
-def take_back(write: KRAWrite, error: IntegrationError, *, pause: float | None = None) -> None:
+def take_back(
+    write: KRAWrite,
+    error: IntegrationError,
+    *,
+    pause: float | None = None,
+    is_answered: bool = False,
+) -> None:
     """It provably did nothing this time. One that was in doubt before stays so."""
     target = S.IN_DOUBT if is_doubtful(write) else S.QUEUED
     changes: dict[str, Any] = {"message": error.message[:300], "result_code": error.code[:40]}
     if target == S.QUEUED:
         changes.update(number=None, body=None, times_sent=0)
+    elif not is_answered:
+        # It did not leave: no further answer was lost.
+        changes["times_sent"] = F("times_sent") - 1
     move(write, target, changes=changes, due_in=pause or _pause(SEND_PAUSES, write.attempts))
 
 
@@ -91,8 +104,12 @@ def puzzle(write: KRAWrite, reason: str, *, code: str) -> None:
 
 
 def is_doubtful(write: KRAWrite) -> bool:
-    """Whether an earlier try of this number and body may have reached KRA."""
-    return write.state == S.IN_DOUBT or write.times_sent > 1
+    """Whether an earlier try of this number and body may have reached KRA.
+
+    Whatever provably did nothing takes its sending back, so more than the present one are left
+    only where an answer was lost.
+    """
+    return write.times_sent > 1
 
 
 def _pause(pauses: tuple[float, ...], tries: int) -> float:

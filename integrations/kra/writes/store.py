@@ -105,7 +105,9 @@ def requeue(write: KRAWrite, values: Mapping[str, Any] | None = None) -> bool:
         "message": "",
         "attention": "",
         "completed_at": None,
+        # It begins anew: nothing of it is in doubt, and its tries are counted from here.
         "attempts": 0,
+        "times_sent": 0,
         **next_look(0.0),
     }
     rows = KRAWrite.objects.filter(pk=write.pk, state=WriteState.REJECTED)
