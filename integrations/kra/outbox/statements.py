@@ -16,8 +16,11 @@ from integrations.work.clock import now_sql
 
 _Row = TypeVar("_Row", bound=models.Model)
 # What never changes, or only by whoever holds the claim, is not read again: the branch stays as
-# it was read, and the two large columns too.
-_STILL = frozenset({"public_id", "business", "environment", "branch", "document", "body"})
+# it was read, and the two large columns too. Nor is the claim: whoever was overtaken must not act
+# under the one of its successor.
+_STILL = frozenset(
+    {"public_id", "business", "environment", "branch", "document", "body", "claim_token"}
+)
 _MOVING = [field for field in KRAInvoice._meta.concrete_fields if field.name not in _STILL]
 # What KRA has to know before it takes a sale.
 _BEFORE_SALES = tuple(

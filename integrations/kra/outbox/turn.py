@@ -123,7 +123,7 @@ def allot(invoice: KRAInvoice, config: Snapshot) -> None:
                 raise _NotOurs
     except IntegrityError:
         # `krainvoice_one_open` and `krainvoice_number`: the database has the last word.
-        invoice.refresh_from_db()
+        book.lock(invoice)
         _catch_up(invoice)
         raise _StandAside from None
 
