@@ -46,6 +46,10 @@ _EARLIER = _named("""
     SELECT id, kind, key, state, next_attempt_at FROM {writes}
     WHERE branch_id = %s AND next_attempt_at IS NOT NULL AND attention = ''
         AND kind IN ({kinds}) AND created_at < (SELECT queued_at FROM {invoices} WHERE id = %s)
+        AND '' = (
+            SELECT attention FROM {writes} WHERE branch_id = %s AND next_attempt_at IS NOT NULL
+            ORDER BY id LIMIT 1
+        )
     ORDER BY id LIMIT 1
 """)
 _UNPARK = """
@@ -73,9 +77,11 @@ def earlier_write(invoice: KRAInvoice) -> KRAWrite | None:
     """A report of the branch that was handed in before the document and is still on its way.
 
     What is sold must be known before. A report that was given up holds nobody back, nor does one
-    of customers or insurers, or one that a person has to look at: invoices must go on.
+    of customers or insurers, or one that a person has to look at, with the reports that stand
+    behind it: invoices must go on.
     """
-    found = KRAWrite._base_manager.raw(_EARLIER, [invoice.branch_id, *_BEFORE_SALES, invoice.pk])
+    branch = invoice.branch_id
+    found = KRAWrite._base_manager.raw(_EARLIER, [branch, *_BEFORE_SALES, invoice.pk, branch])
     return next(iter(found), None)
 
 

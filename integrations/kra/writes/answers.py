@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from django.db import transaction
 
+from integrations.config import Snapshot
 from integrations.exceptions import IntegrationError
+from integrations.kra.outbox import holds
 from integrations.kra.writes.bodies import COUNTERS
 from integrations.kra.writes.effects import renumber_item
 from integrations.kra.writes.outcomes import (
@@ -26,6 +28,9 @@ from integrations.providers.kra.codes import Kind, Meaning
 # Seconds before a device, or credentials, that KRA refused are tried again.
 DEVICE_PAUSE = 300.0
 BUSY_PAUSE = 30.0
+# Refusals of a report while the device works, before a person is told.
+REFUSALS = 5
+ALONE = "KRA refuses this report, while the control unit works: {}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +42,17 @@ class Settled:
     sentence: str
 
 
-def settle_answer(write: KRAWrite, told: Settled) -> None:
+def settle_answer(write: KRAWrite, config: Snapshot, told: Settled) -> None:
     """Do what the answer asks for; nothing is raised."""
     kind = told.meaning.kind
     if kind is Kind.DUPLICATE:
         _duplicate(write, told)
     elif kind is Kind.SEQUENCE:
         _out_of_sequence(write, told)
-    elif kind in (Kind.DEVICE, Kind.BUSY):
-        pause = DEVICE_PAUSE if kind is Kind.DEVICE else BUSY_PAUSE
-        take_back(write, _error(told), pause=pause, is_answered=True)
+    elif kind is Kind.DEVICE:
+        _device_refused(write, config, told)
+    elif kind is Kind.BUSY:
+        take_back(write, _error(told), pause=BUSY_PAUSE, is_answered=True)
     elif kind is Kind.UNKNOWN:
         keep_in_doubt(write, _error(told))
     else:
@@ -55,6 +61,23 @@ def settle_answer(write: KRAWrite, told: Settled) -> None:
 
 def _error(told: Settled) -> IntegrationError:
     return IntegrationError(told.sentence, code=told.meaning.code or "provider_error")
+
+
+def _device_refused(write: KRAWrite, config: Snapshot, told: Settled) -> None:
+    """The device is refused, which a harmless question shows, or this call alone (its path).
+
+    A refused device holds the branch, told at once and probed as for invoices. What is refused
+    alone is tried on; after some refusals a person is told, and no invoice waits for it any more.
+    """
+    is_alone = holds.works(config, write.claim_deadline)
+    # Counted are refusals in a row, not the tries of an outage before.
+    tries = write.attempts if write.result_code == told.meaning.code else 1
+    look = ALONE.format(told.sentence) if is_alone and tries >= REFUSALS else ""
+    is_moved = take_back(
+        write, _error(told), pause=DEVICE_PAUSE, is_answered=True, attempts=tries, attention=look
+    )
+    if is_moved and not is_alone:
+        holds.hold(write.branch_id, told.sentence, code=holds.DEVICE)
 
 
 def _refused(write: KRAWrite, told: Settled) -> None:

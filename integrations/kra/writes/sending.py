@@ -157,7 +157,7 @@ def _call(write: KRAWrite, config: Snapshot, body: dict[str, Any]) -> None:
             reference=str(write.public_id),
         )
     except EtimsRefused as error:
-        settle_answer(write, Settled(error.meaning, error.text, error.message))
+        settle_answer(write, config, Settled(error.meaning, error.text, error.message))
     except OutcomeUnknown as error:
         keep_in_doubt(write, error)
     except TransportError as error:

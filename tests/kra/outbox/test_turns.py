@@ -206,6 +206,20 @@ def test_a_credit_note_that_fell_with_its_original_goes_again(shop: Shop) -> Non
     assert_books_agree(shop)
 
 
+def test_no_sale_waits_behind_a_report_that_waits_for_a_person(shop: Shop) -> None:
+    """Reports go in order: those behind it don't go either, and invoices must."""
+    shop.submit()
+    drain()
+    for key, attention in (("first", "Look at it."), ("behind", "")):
+        KRAWrite.objects.create(
+            branch=shop.unit, environment="sandbox", kind="stock_io", key=key, document={},
+            digest="x", next_attempt_at=later(300), attention=attention,
+        )  # fmt: skip
+    row = shop.submit()
+    drain()
+    assert state_of(row) == "signed"
+
+
 @pytest.mark.parametrize(
     ("kind", "attention", "waits"),
     [("customer", "", False), ("insurance", "", False), ("item", "", True), ("item", "?", False)],
