@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from django.db import transaction
+from django.db.models import Max
 
 from integrations.config import Snapshot
 from integrations.exceptions import IntegrationError
@@ -30,6 +31,19 @@ DEVICE_PAUSE = 300.0
 BUSY_PAUSE = 30.0
 # Refusals of a report while the device works, before a person is told.
 REFUSALS = 5
+# Numbers that KRA may name for one report, and how far it may be ahead of what it took from us,
+# before a person is told.
+MOST_RENUMBERED = 25
+MOST_SKIPPED = 1000
+FAR = "far_ahead"
+AGAIN_AND_AGAIN = (
+    "KRA named another number {} times for this report. Find out which program uses this control "
+    "unit too, then send it again."
+)
+FAR_AHEAD = (
+    "KRA expects number {}, and ours is {}. Find out which program uses this control unit too; "
+    "send this again to go on at KRA's number."
+)
 ALONE = "KRA refuses this report, while the control unit works: {}"
 
 
@@ -123,15 +137,25 @@ def _out_of_sequence(write: KRAWrite, told: Settled) -> None:
 
 
 def _skip_to(write: KRAWrite, expected: int, told: Settled) -> None:
-    """Go on where KRA's own count is: the device was used from elsewhere before."""
+    """Go on where KRA's own count is: the device was used from elsewhere before.
+
+    Never to a number that our book has or has passed, nor without end, nor far on one word alone.
+    """
     counter = COUNTERS[write.kind]
     if expected < 1 or expected == write.number:
         _refused(write, told)
         return
-    ours = KRAWrite.objects.filter(branch_id=write.branch_id, kind=write.kind, number=expected)
-    if ours.exists():
-        look = f"KRA expects number {expected}, which it took before by our book: compare them."
-        reject(write, told.sentence, code=told.meaning.code, text=told.text, attention=look)
+    code, look = told.meaning.code, ""
+    ours = KRAWrite.objects.filter(branch_id=write.branch_id, kind=write.kind)
+    last = ours.exclude(pk=write.pk).aggregate(last=Max("number"))["last"] or 0
+    if last >= expected:
+        look = f"KRA expects number {expected}, and has taken {last} by our book: compare them."
+    elif write.renumbered >= MOST_RENUMBERED:
+        look = AGAIN_AND_AGAIN.format(MOST_RENUMBERED)
+    elif expected - (write.number or 0) > MOST_SKIPPED and last and not _was_told(write):
+        code, look = FAR, FAR_AHEAD.format(expected, write.number)
+    if look:
+        reject(write, look, code=code, text=told.text, attention=look)
         return
     is_more = expected > (write.number or 0)
     with transaction.atomic():
@@ -140,6 +164,7 @@ def _skip_to(write: KRAWrite, expected: int, told: Settled) -> None:
             "body": None,
             "times_sent": 0,
             "message": f"KRA expects number {expected}; it was renumbered.",
+            "renumbered": write.renumbered + 1,
             "result_code": told.meaning.code[:40],
         }
         if not move(write, S.QUEUED, changes=changes):
@@ -148,6 +173,14 @@ def _skip_to(write: KRAWrite, expected: int, told: Settled) -> None:
             advance_counter(write.branch, counter, expected - 1)
         else:
             KRABranch.objects.filter(pk=write.branch_id).update(**{counter: expected - 1})
+
+
+def _was_told(write: KRAWrite) -> bool:
+    """Whether a person was told how far KRA is ahead, and sent or decided it again."""
+    if not write.subject:
+        return write.result_code == FAR
+    told = KRAWrite.objects.filter(branch_id=write.branch_id, kind=write.kind, result_code=FAR)
+    return told.filter(subject=write.subject).exists()
 
 
 def _item_out_of_sequence(write: KRAWrite, told: Settled) -> None:
@@ -160,6 +193,10 @@ def _item_out_of_sequence(write: KRAWrite, told: Settled) -> None:
     if expected is None or not write.document.get("is_new") or expected == running:
         _refused(write, told)
         return
+    if write.renumbered >= MOST_RENUMBERED:
+        look = AGAIN_AND_AGAIN.format(MOST_RENUMBERED)
+        reject(write, look, code=told.meaning.code, text=told.text, attention=look)
+        return
     with transaction.atomic():
         document = renumber_item(write, expected)
         if document is None:
@@ -169,6 +206,7 @@ def _item_out_of_sequence(write: KRAWrite, told: Settled) -> None:
             "document": document,
             "body": None,
             "times_sent": 0,
+            "renumbered": write.renumbered + 1,
             "message": f"The item's code is {document['item_code']} now, as KRA expects it.",
             "result_code": told.meaning.code[:40],
         }

@@ -45,10 +45,9 @@ def resend(writes: QuerySet[KRAWrite]) -> int:
 def _may_go_again(write: KRAWrite) -> bool:
     if write.state != WriteState.REJECTED or write.kind in DECIDED:
         return False
-    subject, _, number = write.key.rpartition("#")
-    if not subject or not number.isdecimal():
+    if not write.subject:
         return True
-    latest = latest_of(write.branch, WriteKind(write.kind), subject)
+    latest = latest_of(write.branch, WriteKind(write.kind), write.subject)
     return latest is None or latest.pk == write.pk
 
 

@@ -10,7 +10,7 @@ from django.db import transaction
 from integrations.exceptions import InvalidInput
 from integrations.kra.outbox import verify_and_resend
 from integrations.kra.outbox.submit import submit
-from integrations.models import DomainEvent, KRAInvoice, KRAWrite
+from integrations.models import DomainEvent, KRABranch, KRAInvoice, KRAWrite
 from integrations.work.clock import later
 from tests.conftest import domain_events
 from tests.kra.outbox.conftest import Shop, drain, state_of, work_on
@@ -235,3 +235,20 @@ def test_what_a_sale_waits_for(shop: Shop, kind: str, attention: str, waits: boo
     row = shop.submit()
     drain()
     assert state_of(row) == ("queued" if waits else "signed")
+
+
+def test_a_number_far_ahead_is_followed_only_as_far_as_kras_book_goes(shop: Shop) -> None:
+    """Number 1 is another's; that 900 are, KRA's own book does not show."""
+    other = shop.submit()
+    drain()
+    other.events.all()._raw_delete("default")
+    KRAInvoice.objects.all()._raw_delete("default")
+    KRABranch.objects.update(last_invoice_number=0)
+    shop.sandbox.kra_fault(
+        "result_code", operation="save_sale", code="910", times=1,
+        message="Invalid invcNo sequence, expected: 900 but found: 1",
+    )  # fmt: skip
+    row = shop.submit()
+    work_on()
+    assert state_of(row) == "signed"
+    assert (row.number, shop.unit.held_reason) == (2, "")
