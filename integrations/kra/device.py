@@ -239,7 +239,7 @@ def _store(config: Snapshot, branch: KRABranch, info: DeviceInfo) -> None:
 def _store_key(config: Snapshot, branch: KRABranch, info: DeviceInfo) -> None:
     """The key alone, encrypted, by plain statements: no audit, listener or name is in its way."""
     with transaction.atomic(durable=True):
-        row = KRASettings.objects.get(pk=config.row_id)
+        row = KRASettings.objects.select_for_update().get(pk=config.row_id)
         # Secrets are sent to the hosts that they were typed for, and to no others.
         hosts = row.secret_hosts or row.outbound_hosts()
         rows = StampedQuerySet(KRASettings).filter(pk=row.pk)
