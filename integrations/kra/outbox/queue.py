@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from integrations import work
 from integrations.conf import hub_settings
+from integrations.kra.config import config_of
 from integrations.kra.outbox.outcomes import BACKOFF
 from integrations.kra.outbox.states import QUEUE
 from integrations.kra.outbox.turn import advance
-from integrations.kra.outbox.unit import config_of
 from integrations.kra.writes.sales import report_sale
 from integrations.models import KRAInvoice
 

@@ -19,7 +19,7 @@ from integrations.exceptions import (
     ProviderError,
     TransportError,
 )
-from integrations.kra.config import branch_key, require_device, tax_config
+from integrations.kra.config import config_of
 from integrations.kra.writes.answers import Settled, settle_answer
 from integrations.kra.writes.bodies import COUNTERS, OPERATIONS, body_of, settled_target
 from integrations.kra.writes.outcomes import keep_in_doubt, reject, take, take_back
@@ -75,8 +75,7 @@ def advance(write: KRAWrite) -> Outcome:
 
 def _send(write: KRAWrite) -> Outcome:
     try:
-        config = config_of(write)
-        require_device(config)
+        config = config_of(write.business, write.branch, is_sending=True)
     except ConfigurationUnavailable:
         raise
     except ConfigurationError as error:
@@ -91,17 +90,6 @@ def _send(write: KRAWrite) -> Outcome:
     if body is not None:
         _call(write, config, body)
     return Kept()
-
-
-def config_of(write: KRAWrite) -> Snapshot:
-    """The settings by which a stored report is sent; ConfigurationError where they have gone."""
-    config = tax_config(write.business, write.branch.bhf_id)
-    if branch_key(config) != write.branch.key:
-        raise ConfigurationError(
-            "The settings name another PIN, branch or environment than this report has.",
-            code="other_branch",
-        )
-    return config
 
 
 def begin(write: KRAWrite, config: Snapshot) -> dict[str, Any] | None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 import uuid
 from collections.abc import Iterable, Mapping
@@ -13,6 +11,7 @@ from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
 from integrations.exceptions import IntegrationError, InvalidInput
+from integrations.kra.digests import digest_of
 from integrations.kra.writes.states import OPEN, QUEUE, next_look
 from integrations.models import KRABranch, KRAInvoice, KRAWrite, WriteKind, WriteState
 from integrations.work import ring
@@ -34,12 +33,6 @@ def check_key(key: object) -> str:
     if _OURS.fullmatch(key.strip()):
         raise InvalidInput("key", "is one that the report of a document or a decision has.")
     return key.strip()
-
-
-def digest_of(document: Mapping[str, Any]) -> str:
-    """What tells two documents apart."""
-    text = json.dumps(document, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def queue_write(
