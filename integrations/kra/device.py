@@ -11,11 +11,11 @@ import time
 from datetime import timedelta
 from typing import Any
 
-from django.db import Error as DatabaseError
 from django.db import connection, transaction
 from django.utils import timezone
 
 from integrations.config import Snapshot, clear_cache
+from integrations.crypto.secret import Secret
 from integrations.exceptions import (
     ConfigurationError,
     IntegrationError,
@@ -24,7 +24,9 @@ from integrations.exceptions import (
 )
 from integrations.kra.config import branch_of, has_device
 from integrations.kra.gava_writes import refuse_open_transaction
+from integrations.logs import log_event
 from integrations.models import AuditEntry, DeviceState, KRABranch, KRASettings, acting_as
+from integrations.models.stamp import StampedQuerySet
 from integrations.providers.kra.client import DeviceInfo, EtimsClient, EtimsRefused
 from integrations.providers.kra.codes import Kind
 
@@ -41,6 +43,14 @@ PASTE = (
     "KRA initialised this control unit before and does not hand the key out again: paste the "
     "communication key and the ids that you have."
 )
+NOT_KEPT = (
+    "KRA handed out the key of the control unit and it could not be stored, so it is lost. Look "
+    "for the cause in the logs, then ask KRA's support for the key and paste it here."
+)
+KEPT_ALONE = (
+    "The control unit's key is stored. What belongs to it (names, the record of who asked) could "
+    "not be: look for the cause in the logs."
+)
 READY = "This branch has its control unit already; nothing was asked."
 _WAIT = "The control unit is being initialised right now; look again in a minute."
 _AGAIN = "KRA was asked before: {} To ask once more, say so (“again”)."
@@ -54,12 +64,14 @@ def initialise_device(config: Snapshot, by: Any = None, *, again: bool = False) 
     `again` is a person's word that it may be asked once more after a refusal or a lost answer.
     The key goes encrypted into the settings row, in the transaction that makes the branch ready.
 
-    Raises ConfigurationError ("device_ready", "device_busy", "device_asked", …) where nothing is
-    asked, EtimsRefused for KRA's no, OutcomeUnknown where the answer was lost.
+    Raises ConfigurationError ("device_ready", "device_busy", "device_asked", …) or DecryptionError
+    where nothing is asked, EtimsRefused for KRA's no, OutcomeUnknown where the answer was lost.
     """
     refuse_open_transaction("A control unit")
     config.require_usable()
     _refuse_unfit(config)
+    # Without a cipher key that works, what KRA hands out once could not be kept.
+    Secret.seal("probe").reveal()
     branch = branch_of(config)
     with acting_as(by):
         _claim(config, branch, is_again=again)
@@ -167,33 +179,46 @@ def _note(branch: KRABranch, state: DeviceState, message: str, config: Snapshot)
 
 
 def _keep(config: Snapshot, branch: KRABranch, info: DeviceInfo) -> None:
-    """Store what came, by all means: KRA does not tell it again."""
+    """Store what came, by all means: KRA does not tell it again.
+
+    Errors are logged by their kind alone: their texts may hold what was to be stored.
+    """
     for pause in (*STORE_AGAIN, None):
-        try:
-            _store(config, branch, info)
-        except DatabaseError as error:
-            logger.exception("the key of a control unit could not be stored")
-            if pause is None:
-                raise OutcomeUnknown(
-                    "KRA handed out the key and it could not be stored: the database did not "
-                    f"answer. {LOST}"
-                ) from error
+        for store in (_store, _store_key):
+            try:
+                store(config, branch, info)
+            except Exception as error:  # noqa: BLE001 - nothing may lose the key
+                log_event(logger, logging.ERROR, "kra_device_key_not_stored", branch=branch.pk,
+                          by=store.__name__, error=type(error).__name__)  # fmt: skip
+            else:
+                clear_cache()
+                return
+        if pause is not None:
             connection.close()
             time.sleep(pause)
-        else:
-            clear_cache()
-            return
+    try:
+        _note(branch, DeviceState.UNKNOWN, NOT_KEPT, config)
+    except Exception as error:  # noqa: BLE001 - the caller is to be told, whatever failed
+        # `forget_lost_devices` tells the others.
+        log_event(logger, logging.ERROR, "kra_device_not_noted", branch=branch.pk,
+                  error=type(error).__name__)  # fmt: skip
+    raise OutcomeUnknown(NOT_KEPT)
+
+
+def _told(info: DeviceInfo) -> dict[str, str]:
+    """The columns of the settings row that KRA filled."""
+    told = {
+        "communication_key": info.communication_key,
+        "control_unit_id": info.control_unit_id,
+        "mrc_no": info.mrc_no,
+    }
+    return {name: value for name, value in told.items() if value}
 
 
 def _store(config: Snapshot, branch: KRABranch, info: DeviceInfo) -> None:
     with transaction.atomic(durable=True):
         row = KRASettings.objects.select_for_update().get(pk=config.row_id)
-        told = {
-            "communication_key": info.communication_key,
-            "control_unit_id": info.control_unit_id,
-            "mrc_no": info.mrc_no,
-        }
-        filled = {name: value for name, value in told.items() if value}
+        filled = _told(info)
         for name, value in filled.items():
             setattr(row, name, value)
         row.save(update_fields=list(filled))
@@ -209,6 +234,19 @@ def _store(config: Snapshot, branch: KRABranch, info: DeviceInfo) -> None:
             updated_at=timezone.now(),
         )
         _audit("kra.device_initialised", branch, config, fields=list(filled))
+
+
+def _store_key(config: Snapshot, branch: KRABranch, info: DeviceInfo) -> None:
+    """The key alone, encrypted, by plain statements: no audit, listener or name is in its way."""
+    with transaction.atomic(durable=True):
+        row = KRASettings.objects.select_for_update().get(pk=config.row_id)
+        # Secrets are sent to the hosts that they were typed for, and to no others.
+        hosts = row.secret_hosts or row.outbound_hosts()
+        rows = StampedQuerySet(KRASettings).filter(pk=row.pk)
+        rows.update(**_told(info), secret_hosts=hosts, updated_at=timezone.now())
+        KRABranch.objects.filter(pk=branch.pk).update(
+            device_state=DeviceState.READY, device_message=KEPT_ALONE, updated_at=timezone.now()
+        )
 
 
 def _audit(

@@ -397,11 +397,13 @@ class Migration(migrations.Migration):
                 ('kind', models.CharField(choices=[('item', 'Item'), ('composition', 'Item composition'), ('stock_io', 'Stock movement'), ('stock_master', 'Stock on hand'), ('purchase', 'Purchase'), ('import', 'Imported item'), ('customer', 'Branch customer'), ('insurance', 'Insurance')], max_length=20)),
                 ('state', models.CharField(choices=[('queued', 'Waiting to be sent'), ('sending', 'Being sent'), ('in_doubt', 'In doubt'), ('done', 'Taken by KRA'), ('rejected', 'Rejected')], default='queued', max_length=20)),
                 ('key', models.CharField(max_length=120)),
+                ('subject', models.CharField(blank=True, default='', max_length=110)),
                 ('number', models.BigIntegerField(blank=True, null=True, verbose_name='KRA number')),
                 ('document', models.JSONField()),
                 ('digest', models.CharField(max_length=64)),
                 ('body', models.JSONField(blank=True, null=True)),
                 ('times_sent', models.PositiveIntegerField(default=0)),
+                ('renumbered', models.PositiveIntegerField(default=0)),
                 ('result_code', models.CharField(blank=True, default='', max_length=40)),
                 ('result_text', models.CharField(blank=True, default='', max_length=300)),
                 ('message', models.CharField(blank=True, default='', max_length=300)),
@@ -683,6 +685,10 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name='krawrite',
             index=models.Index(fields=['kind', '-id'], name='krawrite_kind'),
+        ),
+        migrations.AddIndex(
+            model_name='krawrite',
+            index=models.Index(condition=models.Q(('subject', ''), _negated=True), fields=['branch', 'kind', 'subject', '-id'], name='krawrite_subject'),
         ),
         migrations.AddIndex(
             model_name='krawrite',

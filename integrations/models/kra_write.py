@@ -50,12 +50,17 @@ class KRAWrite(LeasedWork):
     kind = models.CharField(max_length=20, choices=WriteKind.choices)
     state = models.CharField(max_length=20, choices=WriteState.choices, default=WriteState.QUEUED)
     key = models.CharField(max_length=120)
+    # Of reports that replace the earlier ones about the same: what they are about. Their key is
+    # that, "#" and a running number; a key of the caller's may look the same, and has no subject.
+    subject = models.CharField(max_length=110, blank=True, default="")
     number = models.BigIntegerField("KRA number", null=True, blank=True)
     # What is to be reported, amounts as text; and the exact body once it was sent.
     document = models.JSONField()
     digest = models.CharField(max_length=64)
     body = models.JSONField(null=True, blank=True)
     times_sent = models.PositiveIntegerField(default=0)
+    # How often KRA named another number since it was handed in, or sent again by a person.
+    renumbered = models.PositiveIntegerField(default=0)
     invoice = models.ForeignKey(
         KRAInvoice, null=True, blank=True, on_delete=models.PROTECT, related_name="writes"
     )
@@ -89,6 +94,11 @@ class KRAWrite(LeasedWork):
             models.Index(fields=["business", "-id"], name="krawrite_business"),
             models.Index(fields=["state", "-id"], name="krawrite_state"),
             models.Index(fields=["kind", "-id"], name="krawrite_kind"),
+            models.Index(
+                fields=["branch", "kind", "subject", "-id"],
+                name="krawrite_subject",
+                condition=~models.Q(subject=""),
+            ),
             models.Index(
                 fields=["-id"], name="krawrite_attention", condition=~models.Q(attention="")
             ),

@@ -11,6 +11,7 @@ from django.contrib.auth import get_user_model
 from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
+from integrations.crypto.secret import Secret
 from integrations.exceptions import (
     ConfigurationError,
     IntegrationError,
@@ -260,6 +261,64 @@ def test_a_database_that_stumbles_does_not_lose_the_key(
     assert initialise_device(tax_config()).device_state == DeviceState.READY
     assert key_of(kra_row)
     assert asked(kra_hosts) == 1
+
+
+@pytest.mark.parametrize("fails", [DatabaseError("x"), ValueError("x"), KeyError("x")])
+def test_whatever_stands_in_the_way_of_the_record_the_key_is_kept(
+    kra_row: KRASettings,
+    kra_hosts: SandboxDriver,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    fails: Exception,
+) -> None:
+    """Such as a listener, or the audit: the key alone is stored all the same, and that is told."""
+
+    def refuse(*_arguments: Any, **_more: Any) -> None:
+        raise fails
+
+    from integrations.models import settings_model
+
+    monkeypatch.setattr(settings_model, "tell_settings_change", refuse)
+    ready = initialise_device(tax_config())
+    assert ready.device_state == DeviceState.READY
+    assert "could not be" in ready.device_message
+    key = key_of(kra_row)
+    assert key
+    assert key not in caplog.text
+    kra_row.refresh_from_db()
+    assert sorted(kra_row.secret_hosts) == kra_row.outbound_hosts()
+    assert tax_config().text("communication_key") == key
+    assert asked(kra_hosts) == 1
+
+
+def test_a_key_that_can_be_stored_nowhere_is_told(
+    kra_row: KRASettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_arguments: Any) -> None:
+        raise RuntimeError("no room")
+
+    for name in ("_store", "_store_key"):
+        monkeypatch.setattr(device, name, refuse)
+    monkeypatch.setattr(device, "STORE_AGAIN", (0.0,))
+    with pytest.raises(OutcomeUnknown, match="could not be stored"):
+        initialise_device(tax_config())
+    assert branch().device_state == DeviceState.UNKNOWN
+    assert "ask KRA's support" in branch().device_message
+
+
+def test_without_a_cipher_key_kra_is_not_asked(
+    kra_row: KRASettings, kra_hosts: SandboxDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tax_config()
+    monkeypatch.setattr(Secret, "seal", missing_key)
+    with pytest.raises(ConfigurationError):
+        initialise_device(config)
+    assert asked(kra_hosts) == 0
+    assert not KRABranch.objects.filter(device_state=DeviceState.SENDING).exists()
+
+
+def missing_key(*_arguments: Any) -> None:
+    raise ConfigurationError("There is no key.", code="no_key")
 
 
 def test_the_key_is_in_no_record(kra_row: KRASettings, caplog: pytest.LogCaptureFixture) -> None:

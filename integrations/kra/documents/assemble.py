@@ -10,7 +10,7 @@ from integrations.config import Snapshot
 from integrations.exceptions import InvalidInput
 from integrations.kra.documents.currency import remark_of
 from integrations.kra.documents.excluded import ExcludedLine
-from integrations.kra.documents.prepared import Prepared, WireLine, digest_of, sums_of
+from integrations.kra.documents.prepared import Prepared, WireLine, digest_of_invoice, sums_of
 from integrations.kra.documents.rates import CodeLists
 from integrations.kra.documents.read import MOST_LINES
 from integrations.models.kra_invoice import InvoiceKind
@@ -92,7 +92,7 @@ def assemble(
         taxable=round2(sums["taxable"]),
         reason=invoice.reason,
         document=document,
-        digest=digest_of(digest_source),
+        digest=digest_of_invoice(digest_source),
         is_required=bool(lines),
         warnings=tuple(warnings),
     )

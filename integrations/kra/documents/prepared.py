@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
+from integrations.kra.digests import digest_of
 from integrations.providers.kra.payloads.amounts import LineAmounts, totals
 from integrations.providers.kra.payloads.invoice import (
     CheckedInvoice,
@@ -99,10 +98,9 @@ def sums_of(lines: Sequence[WireLine]) -> Mapping[str, Decimal]:
     return totals((line.tax_type, line.amounts) for line in lines)
 
 
-def digest_of(invoice: Invoice) -> str:
-    """SHA-256 of what was handed over, however amounts and moments were written."""
-    text = json.dumps(_plain(invoice), separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
+def digest_of_invoice(invoice: Invoice) -> str:
+    """The digest of what was handed over, however amounts and moments were written."""
+    return digest_of(_plain(invoice))
 
 
 def _plain(value: object) -> object:

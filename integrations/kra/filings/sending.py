@@ -5,8 +5,6 @@ Source: eTIMS reference, section 11 (NIL and PRN calls are writes with legal eff
 
 from __future__ import annotations
 
-import hashlib
-import json
 from decimal import Decimal
 from typing import Any
 
@@ -17,6 +15,7 @@ from django.utils import timezone
 from integrations.config import Snapshot
 from integrations.exceptions import IntegrationError, InvalidInput
 from integrations.kra import gava_writes
+from integrations.kra.digests import digest_of
 from integrations.kra.filings.returns import Wanted
 from integrations.models import AuditEntry, FilingState, KRAFiling, has_actor
 from integrations.money import parse_amount
@@ -45,11 +44,6 @@ def file(
     if is_new:
         _send(client, row)
     return row, is_new
-
-
-def digest_of(body: dict[str, Any]) -> str:
-    """Of what is filed: the same key again must say the same."""
-    return hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
 
 
 def _store(

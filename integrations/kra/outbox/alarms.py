@@ -19,8 +19,8 @@ from django.db.models.functions import Now
 from integrations.config import Snapshot
 from integrations.events import publish
 from integrations.exceptions import IntegrationError
+from integrations.kra.config import config_of
 from integrations.kra.outbox.line import oldest_waiting, waiting_of
-from integrations.kra.outbox.unit import config_of
 from integrations.logs import log_event
 from integrations.models import KRABranch, KRAInvoice, KRASettings, Transport
 from integrations.providers.kra.client import EtimsClient

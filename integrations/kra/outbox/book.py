@@ -68,7 +68,8 @@ def move(
 
     `changes` are further columns, `unit` columns of its branch, `due_in` the seconds until it is
     looked at again (None: never). With `claim` the row must still be held under that token; a
-    move to `sending` keeps the claim, every other one ends it. `invoice` is reread either way.
+    move to `sending` keeps the claim, every other one ends it. `invoice` is reread either way, its
+    claim excepted.
     `text` is shown to people; `data` must hold no secrets. `is_told=False` publishes nothing.
     `is_locked` says that the caller has just done that, in its transaction.
     """
@@ -85,14 +86,13 @@ def move(
         if not is_locked:
             lock(invoice)
         before = InvoiceState(invoice.state)
-        if before not in sources or (claim and invoice.claim_token != claim):
+        if before not in sources:
             return False
         rows = KRAInvoice.objects.filter(pk=invoice.pk, state=before)
         if claim:
             rows = rows.filter(claim_token=claim)
         number = invoice.number
         if not rows.update(**values):
-            invoice.refresh_from_db()
             return False
         _take_over(invoice, values)
         note(
@@ -118,7 +118,7 @@ def _follow(invoice: KRAInvoice, before: InvoiceState, unit: dict[str, Any]) -> 
 
 
 def lock(invoice: KRAInvoice) -> None:
-    """Reread the row, locked; its branch, document and body stay as they were read."""
+    """Reread the row, locked; its branch, document, body and claim stay as they were read."""
     statements.lock(invoice)
 
 

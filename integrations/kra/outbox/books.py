@@ -12,9 +12,9 @@ from django.db.models import Max, Min
 
 from integrations.config import Snapshot
 from integrations.exceptions import InvalidInput, TransportError
+from integrations.kra.config import config_of
 from integrations.kra.outbox.compare_found import differences, total_of
 from integrations.kra.outbox.states import AT_KRA
-from integrations.kra.outbox.unit import config_of
 from integrations.models import KRABranch, KRAInvoice
 from integrations.providers.kra.client import EtimsClient, FoundInvoice
 

@@ -18,9 +18,9 @@ from integrations.exceptions import (
     TransportError,
     Unsupported,
 )
+from integrations.kra.config import config_of
 from integrations.kra.outbox import book, holds, numbering, outcomes
 from integrations.kra.outbox.sending import send
-from integrations.kra.outbox.unit import config_of
 from integrations.models import InvoiceState, KRAInvoice
 from integrations.providers.kra.client import EtimsRefused, SaleReply, are_keys_refused
 from integrations.providers.kra.codes import Kind

@@ -61,7 +61,8 @@ def give_way(
             return
         if not _adopt(invoice, found, config):
             _tell(invoice, found.number, last, whose)
-        if invoice.events.filter(kind="number_foreign").count() >= MOST_IN_A_ROW:
+        # Again as many after a person has let it go on.
+        if invoice.events.filter(kind="number_foreign").count() % MOST_IN_A_ROW == 0:
             words = WHERE_TO_BEGIN.format(MOST_IN_A_ROW)
             holds.hold(invoice.branch_id, words, code=holds.BOOKS)
 

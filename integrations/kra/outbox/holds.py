@@ -20,10 +20,10 @@ from django.db.models.functions import Now
 
 from integrations.config import Snapshot
 from integrations.exceptions import IntegrationError, InvalidInput
+from integrations.kra.config import config_of
 from integrations.kra.outbox import alarms
 from integrations.kra.outbox.alarms import BUDGET_SECONDS, PROBE_SECONDS
 from integrations.kra.outbox.states import AT_KRA, OPEN_NUMBER, QUEUE
-from integrations.kra.outbox.unit import config_of
 from integrations.logs import log_event
 from integrations.models import AuditEntry, KRABranch, KRAInvoice, KRAWrite
 from integrations.models.audit import acting_as

@@ -65,7 +65,8 @@ def settle(invoice: KRAInvoice, config: Snapshot, meaning: Meaning, *, was_in_do
         outcomes.doubt(invoice, error.message, code=error.code, was_in_doubt=was_in_doubt)
         return
     if found is not None:
-        settle_found(invoice, found, config, was_in_doubt=was_in_doubt, expected=expected)
+        proven = _proven(invoice, config, expected)
+        settle_found(invoice, found, config, was_in_doubt=was_in_doubt, expected=proven)
     elif meaning.kind is Kind.DUPLICATE:
         words = NOT_FOUND.format(number)
         outcomes.doubt(
@@ -75,10 +76,25 @@ def settle(invoice: KRAInvoice, config: Snapshot, meaning: Meaning, *, was_in_do
         _hold_gap(invoice, config, meaning, was_in_doubt=was_in_doubt)
 
 
-def look_up(invoice: KRAInvoice, config: Snapshot) -> FoundInvoice | None:
-    """What KRA has under the document's number; raises what `find_invoice` raises."""
+def _proven(invoice: KRAInvoice, config: Snapshot, expected: int | None) -> int | None:
+    """The number that KRA expects, if its own book goes up to there; else None.
+
+    A misread word would make a gap for good where KRA does not mind one.
+    """
+    if expected is None or expected <= int(invoice.number or 0) + 1:
+        return expected
+    try:
+        return expected if look_up(invoice, config, expected - 1) is not None else None
+    except IntegrationError:
+        return None
+
+
+def look_up(
+    invoice: KRAInvoice, config: Snapshot, number: int | None = None
+) -> FoundInvoice | None:
+    """What KRA has under the document's number, or `number`; raises what `find_invoice` raises."""
     return EtimsClient(config).find_invoice(
-        int(invoice.number or 0), deadline=invoice.claim_deadline or None,
+        number or int(invoice.number or 0), deadline=invoice.claim_deadline or None,
         reference=str(invoice.public_id),
     )  # fmt: skip
 
@@ -168,6 +184,8 @@ def _book_ahead(invoice: KRAInvoice, config: Snapshot, expected: int) -> None:
         ours = KRAInvoice.objects.filter(branch_id=invoice.branch_id, number__gte=expected)
         others = ours.exclude(pk=invoice.pk)
         is_held = others.exclude(state=InvoiceState.REGISTERED).exists() or not others.exists()
+        # No book begins before 1: misread, or a fault of KRA's.
+        is_held = is_held or expected < 1
         if not outcomes.unsent(
             invoice, f"KRA expects number {expected} first.", code="sequence",
             was_in_doubt=False, due_in=holds.LOOK_EVERY if is_held else 0.0,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from integrations import work
 from integrations.conf import hub_settings
+from integrations.kra.config import config_of
 from integrations.kra.outbox.outcomes import BACKOFF
 from integrations.kra.outbox.states import QUEUE
 from integrations.kra.outbox.turn import advance
-from integrations.kra.outbox.unit import config_of
-from integrations.kra.writes import report_sale
+from integrations.kra.writes.sales import report_sale
 from integrations.models import KRAInvoice
 
 # One thread waits for KRA's answer to one branch: as many branches go side by side.

@@ -16,8 +16,11 @@ from integrations.work.clock import now_sql
 
 _Row = TypeVar("_Row", bound=models.Model)
 # What never changes, or only by whoever holds the claim, is not read again: the branch stays as
-# it was read, and the two large columns too.
-_STILL = frozenset({"public_id", "business", "environment", "branch", "document", "body"})
+# it was read, and the two large columns too. Nor is the claim: whoever was overtaken must not act
+# under the one of its successor.
+_STILL = frozenset(
+    {"public_id", "business", "environment", "branch", "document", "body", "claim_token"}
+)
 _MOVING = [field for field in KRAInvoice._meta.concrete_fields if field.name not in _STILL]
 # What KRA has to know before it takes a sale.
 _BEFORE_SALES = tuple(
@@ -43,6 +46,10 @@ _EARLIER = _named("""
     SELECT id, kind, key, state, next_attempt_at FROM {writes}
     WHERE branch_id = %s AND next_attempt_at IS NOT NULL AND attention = ''
         AND kind IN ({kinds}) AND created_at < (SELECT queued_at FROM {invoices} WHERE id = %s)
+        AND '' = (
+            SELECT attention FROM {writes} WHERE branch_id = %s AND next_attempt_at IS NOT NULL
+            ORDER BY id LIMIT 1
+        )
     ORDER BY id LIMIT 1
 """)
 _UNPARK = """
@@ -70,9 +77,11 @@ def earlier_write(invoice: KRAInvoice) -> KRAWrite | None:
     """A report of the branch that was handed in before the document and is still on its way.
 
     What is sold must be known before. A report that was given up holds nobody back, nor does one
-    of customers or insurers, or one that a person has to look at: invoices must go on.
+    of customers or insurers, or one that a person has to look at, with the reports that stand
+    behind it: invoices must go on.
     """
-    found = KRAWrite._base_manager.raw(_EARLIER, [invoice.branch_id, *_BEFORE_SALES, invoice.pk])
+    branch = invoice.branch_id
+    found = KRAWrite._base_manager.raw(_EARLIER, [branch, *_BEFORE_SALES, invoice.pk, branch])
     return next(iter(found), None)
 
 

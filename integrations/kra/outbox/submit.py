@@ -16,7 +16,7 @@ from integrations.config import Snapshot
 from integrations.exceptions import InvalidInput
 from integrations.kra.config import branch_of, require_device, tax_config
 from integrations.kra.documents import Prepared, check_credit, prepare, read_invoice
-from integrations.kra.documents.prepared import digest_of
+from integrations.kra.documents.prepared import digest_of_invoice
 from integrations.kra.outbox import book, versions
 from integrations.kra.outbox.states import QUEUE
 from integrations.models import InvoiceState, KRABranch, KRAInvoice
@@ -52,7 +52,7 @@ def submit(
     config = tax_config(business, branch)
     require_device(config)
     invoice = read_invoice(data)
-    digest = digest_of(invoice)
+    digest = digest_of_invoice(invoice)
     unit = branch_of(config)
     with transaction.atomic():
         known = _known(unit, invoice.invoice_number, config)

@@ -17,11 +17,11 @@ from integrations.exceptions import (
     InvalidInput,
     TransportError,
 )
+from integrations.kra.config import config_of
 from integrations.kra.outbox import book, doubt, holds, outcomes, statements
 from integrations.kra.outbox.alarms import PROBE_SECONDS
 from integrations.kra.outbox.sending import send
 from integrations.kra.outbox.states import AT_KRA, OPEN_NUMBER
-from integrations.kra.outbox.unit import config_of
 from integrations.models import InvoiceState, KRABranch, KRAInvoice
 from integrations.providers.kra.client import EtimsClient
 from integrations.providers.kra.payloads.sale import sale_body
@@ -123,7 +123,7 @@ def allot(invoice: KRAInvoice, config: Snapshot) -> None:
                 raise _NotOurs
     except IntegrityError:
         # `krainvoice_one_open` and `krainvoice_number`: the database has the last word.
-        invoice.refresh_from_db()
+        book.lock(invoice)
         _catch_up(invoice)
         raise _StandAside from None
 

@@ -1,4 +1,8 @@
-"""What each outcome of a report changes, each in one transaction."""
+"""What each outcome of a report changes, each in one transaction.
+
+Under the claim that the report was read with, and none other (`states.move`): a worker whose lease
+ran out changes nothing any more, whatever it was told, and its successor goes on.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +18,7 @@ from integrations.kra.writes.effects import when_rejected, when_taken
 from integrations.kra.writes.states import move
 from integrations.models import KRABranch, KRAWrite
 from integrations.models import WriteState as S
+from integrations.work import delay_after
 
 # Seconds before the same body is sent again, by how often it was sent.
 DOUBT_PAUSES = (5.0, 15.0, 60.0, 300.0)
@@ -67,13 +72,32 @@ def reject(
             when_rejected(write)
 
 
-def take_back(write: KRAWrite, error: IntegrationError, *, pause: float | None = None) -> None:
-    """It provably did nothing this time. One that was in doubt before stays so."""
+def take_back(
+    write: KRAWrite,
+    error: IntegrationError,
+    *,
+    pause: float | None = None,
+    is_answered: bool = False,
+    attempts: int | None = None,
+    attention: str = "",
+) -> bool:
+    """It provably did nothing this time; False where it is another's by now.
+
+    One that was in doubt before stays so. `attempts` sets the count of its tries.
+    """
     target = S.IN_DOUBT if is_doubtful(write) else S.QUEUED
     changes: dict[str, Any] = {"message": error.message[:300], "result_code": error.code[:40]}
     if target == S.QUEUED:
         changes.update(number=None, body=None, times_sent=0)
-    move(write, target, changes=changes, due_in=pause or _pause(SEND_PAUSES, write.attempts))
+    if attempts is not None:
+        changes["attempts"] = attempts
+    if attention:
+        changes["attention"] = attention[:300]
+    if target == S.IN_DOUBT and not is_answered:
+        # It did not leave: no further answer was lost.
+        changes["times_sent"] = F("times_sent") - 1
+    due_in = pause or delay_after(write.attempts, backoff=SEND_PAUSES)
+    return move(write, target, changes=changes, due_in=due_in)
 
 
 def keep_in_doubt(write: KRAWrite, error: IntegrationError) -> None:
@@ -81,7 +105,8 @@ def keep_in_doubt(write: KRAWrite, error: IntegrationError) -> None:
     changes = {"message": error.message[:300], "result_code": error.code[:40]}
     if write.times_sent >= MANY:
         changes["attention"] = LOOK
-    move(write, S.IN_DOUBT, changes=changes, due_in=_pause(DOUBT_PAUSES, write.times_sent))
+    due_in = delay_after(write.times_sent, backoff=DOUBT_PAUSES)
+    move(write, S.IN_DOUBT, changes=changes, due_in=due_in)
 
 
 def puzzle(write: KRAWrite, reason: str, *, code: str) -> None:
@@ -91,9 +116,9 @@ def puzzle(write: KRAWrite, reason: str, *, code: str) -> None:
 
 
 def is_doubtful(write: KRAWrite) -> bool:
-    """Whether an earlier try of this number and body may have reached KRA."""
-    return write.state == S.IN_DOUBT or write.times_sent > 1
+    """Whether an earlier try of this number and body may have reached KRA.
 
-
-def _pause(pauses: tuple[float, ...], tries: int) -> float:
-    return pauses[min(max(tries, 1), len(pauses)) - 1]
+    Whatever provably did nothing takes its sending back, so more than the present one are left
+    only where an answer was lost.
+    """
+    return write.times_sent > 1

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from integrations.config import Snapshot
 from integrations.exceptions import IntegrationError, InvalidInput, OutcomeUnknown
 from integrations.kra.config import branch_of, require_device
+from integrations.kra.gava_writes import refuse_open_transaction
 from integrations.kra.lists.records import keep_records, record
 from integrations.kra.writes.inputs import amount_of, flag_of, mapping_of, pin_of, text_of
 from integrations.kra.writes.store import queue_subject
@@ -20,10 +21,6 @@ from integrations.providers.kra.payloads.parties import user_body
 CUSTOMER_FIELDS = ("number", "pin", "name", "address", "phone", "email", "fax", "remark", "is_used")
 INSURANCE_FIELDS = ("code", "name", "rate", "is_used")
 USER_FIELDS = ("user_id", "name", "address", "contact", "authority", "remark", "is_used")
-OPEN_TRANSACTION = (
-    "A user's password is never stored, so it is sent at once, which can't be inside an open "
-    "database transaction. Call after the commit (transaction.on_commit)."
-)
 LOST = (
     "KRA's answer was lost, so it is not known whether the user is saved. Call again with the "
     "same values: saving a user twice does no harm."
@@ -100,7 +97,7 @@ def save_user(config: Snapshot, data: object, password: object) -> dict[str, Any
     }
     if not isinstance(password, str) or not 1 <= len(password) <= 255:
         raise InvalidInput("password", "must be text of 1 to 255 characters.")
-    _refuse_in_transaction()
+    refuse_open_transaction("A user's password, which is stored nowhere,")
     require_device(config)
     branch = branch_of(config)
     _keep(branch, document, SENDING)
@@ -114,14 +111,6 @@ def save_user(config: Snapshot, data: object, password: object) -> dict[str, Any
         raise
     _keep(branch, document, SAVED)
     return {**document, "state": SAVED}
-
-
-def _refuse_in_transaction() -> None:
-    if not connection.in_atomic_block:
-        return
-    # Django marks the transaction that a TestCase wraps around a test.
-    if not all(getattr(block, "_from_testcase", False) for block in connection.atomic_blocks):
-        raise IntegrationError(OPEN_TRANSACTION, code="open_transaction")
 
 
 def _keep(branch: KRABranch, document: Mapping[str, Any], state: str) -> None:

@@ -14,6 +14,7 @@ from integrations.work import ring, schedule
 
 DECIDED = frozenset({WriteKind.PURCHASE, WriteKind.IMPORT})
 NOT_ALONE = "not_alone"
+BEING_SENT = "is being sent right now; look again in a minute."
 SETTLED_TAKEN = "Somebody found it at KRA."
 SETTLED_NOT = "Somebody found that KRA does not have it."
 
@@ -44,10 +45,9 @@ def resend(writes: QuerySet[KRAWrite]) -> int:
 def _may_go_again(write: KRAWrite) -> bool:
     if write.state != WriteState.REJECTED or write.kind in DECIDED:
         return False
-    subject, _, number = write.key.rpartition("#")
-    if not subject or not number.isdecimal():
+    if not write.subject:
         return True
-    latest = latest_of(write.branch, WriteKind(write.kind), subject)
+    latest = latest_of(write.branch, WriteKind(write.kind), write.subject)
     return latest is None or latest.pk == write.pk
 
 
@@ -56,10 +56,13 @@ def settle(write: KRAWrite, *, taken: bool, note: str = "") -> KRAWrite:
 
     Taken: it is done, and its number is used. Not taken: it is rejected, and its number goes to
     the next one. `note`, how that is known, goes into the trail. Raises InvalidInput for one that
-    is not in doubt.
+    is not in doubt, or is being sent again right now: what comes of that may be another thing
+    than what was seen.
     """
     with transaction.atomic():
         locked = KRAWrite.objects.select_for_update(of=("self",)).get(pk=write.pk)
+        if locked.state == WriteState.SENDING:
+            raise InvalidInput("report", BEING_SENT, code="not_in_doubt")
         if locked.state != WriteState.IN_DOUBT:
             raise InvalidInput("report", "is not in doubt.", code="not_in_doubt")
         if taken:

@@ -19,7 +19,7 @@ from integrations.exceptions import (
     ProviderError,
     TransportError,
 )
-from integrations.kra.config import branch_key, require_device, tax_config
+from integrations.kra.config import config_of
 from integrations.kra.outbox import holds
 from integrations.kra.writes.answers import Settled, settle_answer
 from integrations.kra.writes.bodies import COUNTERS, OPERATIONS, body_of, settled_target
@@ -60,10 +60,9 @@ def advance(write: KRAWrite) -> Outcome:
         return Done()
     if not write.has_time_left():
         return Again(delay_seconds=0, count_attempt=False)
-    if write.state == S.SENDING:
-        # Whoever was sending it is gone: it may have been sent or not.
-        with transaction.atomic():
-            move(write, S.IN_DOUBT, claim=write.claim_token)
+    # Whoever was sending it is gone: it may have been sent or not.
+    if write.state == S.SENDING and not move(write, S.IN_DOUBT, is_kept=True):
+        return Kept()
     if write.branch.held_reason:
         return Again(HOLD_PAUSE, error=write.branch.held_reason, count_attempt=False)
     leader = KRAWrite.objects.get(pk=write.after_id) if write.after_id else None
@@ -77,12 +76,12 @@ def advance(write: KRAWrite) -> Outcome:
 
 def _send(write: KRAWrite) -> Outcome:
     try:
-        config = config_of(write)
-        require_device(config)
+        config = config_of(write.business, write.branch, is_sending=True)
     except ConfigurationUnavailable:
         raise
     except ConfigurationError as error:
-        KRAWrite.objects.filter(pk=write.pk).update(message=error.message[:300])
+        ours = KRAWrite.objects.filter(pk=write.pk, claim_token=write.claim_token)
+        ours.update(message=error.message[:300])
         return Again(SETTINGS_PAUSE, error=error.message, count_attempt=False)
     try:
         body = begin(write, config)
@@ -94,36 +93,21 @@ def _send(write: KRAWrite) -> Outcome:
     return Kept()
 
 
-def config_of(write: KRAWrite) -> Snapshot:
-    """The settings by which a stored report is sent; ConfigurationError where they have gone."""
-    config = tax_config(write.business, write.branch.bhf_id)
-    if branch_key(config) != write.branch.key:
-        raise ConfigurationError(
-            "The settings name another PIN, branch or environment than this report has.",
-            code="other_branch",
-        )
-    return config
-
-
 def begin(write: KRAWrite, config: Snapshot) -> dict[str, Any] | None:
     """Number and exact body, really committed before the socket opens; the body, or None.
 
-    None where there is nothing to send any more. One in doubt keeps both. Raises what
-    `body_of` raises; then nothing is stored.
+    None where there is nothing to send any more, or the claim is another's. One in doubt keeps
+    both. Raises what `body_of` raises; then nothing is stored.
     """
-    claim = write.claim_token
     with transaction.atomic(durable=True):
-        if write.state == S.IN_DOUBT:
-            again = {"times_sent": F("times_sent") + 1}
-            return write.body if move(write, S.IN_DOUBT, changes=again, claim=claim) else None
-        changes = _first_time(write, config)
+        changes: dict[str, Any] | None = {}
+        if write.state != S.IN_DOUBT:
+            changes = _first_time(write, config)
         if changes is None:
             take(write, code="", text="Nothing was to be moved.")
             return None
         sent = {**changes, "times_sent": F("times_sent") + 1, "sent_at": Now(), "message": ""}
-        if not move(write, S.SENDING, changes=sent, claim=claim):
-            return None
-    return write.body
+        return write.body if move(write, S.SENDING, changes=sent, is_kept=True) else None
 
 
 def _first_time(write: KRAWrite, config: Snapshot) -> dict[str, Any] | None:
@@ -162,7 +146,7 @@ def _call(write: KRAWrite, config: Snapshot, body: dict[str, Any]) -> None:
             reference=str(write.public_id),
         )
     except EtimsRefused as error:
-        settle_answer(write, Settled(error.meaning, error.text, error.message))
+        settle_answer(write, config, Settled(error.meaning, error.text, error.message))
     except OutcomeUnknown as error:
         keep_in_doubt(write, error)
     except TransportError as error:

@@ -1,7 +1,8 @@
 """Which moves a report knows, and the one function that makes them.
 
 `queued → sending → done | rejected | in_doubt`; an answer that was lost leaves it in doubt, with
-its number and body, until the same is sent again and KRA takes it or says that it has it.
+its number and body, until the same is sent again (`sending` meanwhile: nobody settles it then) and
+KRA takes it or says that it has it. How often it was sent tells whether it was in doubt before.
 """
 
 from __future__ import annotations
@@ -14,10 +15,10 @@ from integrations.work import WorkState, later
 
 QUEUE = "kra-writes"
 TRANSITIONS: dict[S, frozenset[S]] = {
-    S.QUEUED: frozenset({S.SENDING, S.DONE, S.REJECTED, S.QUEUED}),
+    S.QUEUED: frozenset({S.SENDING, S.DONE, S.REJECTED}),
     # Back to queued only by the sender itself, which knows that nothing was done.
     S.SENDING: frozenset({S.QUEUED, S.IN_DOUBT, S.DONE, S.REJECTED}),
-    S.IN_DOUBT: frozenset({S.IN_DOUBT, S.DONE, S.REJECTED, S.QUEUED}),
+    S.IN_DOUBT: frozenset({S.SENDING, S.DONE, S.REJECTED}),
     # By a person, or by the same key with other content.
     S.REJECTED: frozenset({S.QUEUED}),
     S.DONE: frozenset(),
@@ -31,23 +32,26 @@ def move(
     *,
     changes: dict[str, Any] | None = None,
     due_in: float = 0.0,
-    claim: str = "",
+    is_kept: bool = False,
 ) -> bool:
     """Move a report if it may go there from where it stands now; False if it may not.
 
-    One conditional UPDATE. `changes` are further column values, `due_in` the seconds until an open
-    one is looked at again. With `claim`, the row must still be held under that token and stays
-    held. `write` is reread either way.
+    One conditional UPDATE, under the claim that `write` was read with: whoever lost it, or found
+    none where there is one now, changes nothing. `changes` are further column values, `due_in` the
+    seconds until an open one is looked at again. The claim ends, unless it `is_kept`. `write` is
+    reread either way.
     """
     sources = [state for state, targets in TRANSITIONS.items() if target in targets]
     values = {**(changes or {}), "state": target}
-    rows = KRAWrite.objects.filter(pk=write.pk, state__in=sources)
-    if claim:
-        rows = rows.filter(claim_token=claim)
-    else:
+    if not is_kept:
         values.update(next_look(due_in if target in OPEN else None))
+    claim = write.claim_token
+    rows = KRAWrite.objects.filter(pk=write.pk, state__in=sources, claim_token=claim)
     moved = bool(rows.update(**values))
     write.refresh_from_db()
+    if not moved:
+        # Somebody else's by now: never act under that one's claim.
+        write.claim_token = claim
     return moved
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
+import re
 import uuid
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -12,11 +11,14 @@ from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
 from integrations.exceptions import IntegrationError, InvalidInput
+from integrations.kra.digests import digest_of
 from integrations.kra.writes.states import OPEN, QUEUE, next_look
 from integrations.models import KRABranch, KRAInvoice, KRAWrite, WriteKind, WriteState
 from integrations.work import ring
 
 KEY_LENGTH = 90
+# The keys under which movements of documents and decisions are stored (`sales`, `arrivals`).
+_OURS = re.compile(r"(sale|purchase|import):[0-9a-f-]{36}", re.IGNORECASE)
 _TRIES = 5
 
 
@@ -28,13 +30,9 @@ def check_key(key: object) -> str:
         raise InvalidInput("key", f"must be text of 1 to {KEY_LENGTH} characters.")
     if not key.isprintable():
         raise InvalidInput("key", "must be printable.")
+    if _OURS.fullmatch(key.strip()):
+        raise InvalidInput("key", "is one that the report of a document or a decision has.")
     return key.strip()
-
-
-def digest_of(document: Mapping[str, Any]) -> str:
-    """What tells two documents apart."""
-    text = json.dumps(document, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def queue_write(
@@ -48,6 +46,7 @@ def queue_write(
     invoice: KRAInvoice | None = None,
     after: KRAWrite | None = None,
     wish: Mapping[str, Any] | None = None,
+    subject: str = "",
 ) -> tuple[KRAWrite, bool]:
     """Store a report: (the row, whether it is to be sent anew).
 
@@ -68,7 +67,9 @@ def queue_write(
     }
     try:
         with transaction.atomic():
-            write = KRAWrite.objects.create(branch=branch, kind=kind, key=key, **values)
+            write = KRAWrite.objects.create(
+                branch=branch, kind=kind, key=key, subject=subject, **values
+            )
     except IntegrityError:
         return _existing(branch, kind, key, values)
     ring(QUEUE)
@@ -96,16 +97,22 @@ def _existing(
 
 
 def requeue(write: KRAWrite, values: Mapping[str, Any] | None = None) -> bool:
-    """Send a rejected report again, in its old place; False where it is not rejected any more."""
+    """Send a rejected report again, in its old place; False where it is not rejected any more.
+
+    With `values` it was handed in again; without, a person who saw why it was rejected sends it.
+    """
     changes = {
-        **(values or {}),
+        **({**values, "result_code": ""} if values else {}),
         "state": WriteState.QUEUED,
         "number": None,
         "body": None,
         "message": "",
         "attention": "",
         "completed_at": None,
+        # It begins anew: nothing of it is in doubt, and its tries are counted from here.
         "attempts": 0,
+        "times_sent": 0,
+        "renumbered": 0,
         **next_look(0.0),
     }
     rows = KRAWrite.objects.filter(pk=write.pk, state=WriteState.REJECTED)
@@ -137,7 +144,8 @@ def queue_subject(
             return latest, False
         count = int(latest.key.rpartition("#")[2]) + 1 if latest else 1
         try:
-            return queue_write(branch, kind, f"{subject}#{count}", document, **more)
+            key = f"{subject}#{count}"
+            return queue_write(branch, kind, key, document, subject=subject, **more)
         except InvalidInput:
             # Somebody stored the next one at this moment; look again.
             continue
@@ -146,7 +154,7 @@ def queue_subject(
 
 def latest_of(branch: KRABranch, kind: WriteKind, subject: str) -> KRAWrite | None:
     """The newest report about a subject, in whatever state."""
-    rows = KRAWrite.objects.filter(branch=branch, kind=kind, key__startswith=f"{subject}#")
+    rows = KRAWrite.objects.filter(branch=branch, kind=kind, subject=subject).exclude(subject="")
     return rows.order_by("-id").first()
 
 

@@ -13,7 +13,7 @@ from integrations.exceptions import InvalidInput
 from integrations.kra import Customer, Insurance, Invoice, Line, Totals
 from integrations.kra.documents import check_pin, read_invoice
 from integrations.kra.documents.dates import moment_of, read_date
-from integrations.kra.documents.prepared import digest_of
+from integrations.kra.documents.prepared import digest_of_invoice
 from tests.kra.documents.conftest import line, simple
 
 NOW = datetime(2026, 11, 23, 20, 30, tzinfo=UTC)  # 23:30 in Nairobi
@@ -56,7 +56,7 @@ def refused(data: Any) -> InvalidInput:
 def test_the_documented_dict_and_the_typed_invoice_say_the_same() -> None:
     from_dict, from_type = read_invoice(DOCUMENTED), read_invoice(TYPED)
     assert from_dict == from_type
-    assert digest_of(from_dict) == digest_of(from_type)
+    assert digest_of_invoice(from_dict) == digest_of_invoice(from_type)
     assert from_dict.items[0].unit_price == Decimal(1160)
     assert from_dict.customer.kra_pin == "P051234568Y"
     assert read_invoice(from_dict) is from_dict
@@ -64,10 +64,10 @@ def test_the_documented_dict_and_the_typed_invoice_say_the_same() -> None:
 
 def test_the_digest_is_of_what_was_said() -> None:
     other = {**DOCUMENTED, "items": [{**DOCUMENTED["items"][0], "quantity": 3}]}
-    assert digest_of(read_invoice(other)) != digest_of(read_invoice(DOCUMENTED))
+    assert digest_of_invoice(read_invoice(other)) != digest_of_invoice(read_invoice(DOCUMENTED))
     zones = (UTC, timezone(timedelta(hours=3)))
     moments = [datetime(2026, 11, 23, 9, tzinfo=UTC).astimezone(zone) for zone in zones]
-    same = {digest_of(read_invoice({**DOCUMENTED, "issue_date": each})) for each in moments}
+    same = {digest_of_invoice(read_invoice({**DOCUMENTED, "issue_date": each})) for each in moments}
     assert len(same) == 1
 
 

@@ -10,7 +10,7 @@ from django.db import transaction
 from integrations.exceptions import InvalidInput
 from integrations.kra.outbox import verify_and_resend
 from integrations.kra.outbox.submit import submit
-from integrations.models import DomainEvent, KRAInvoice, KRAWrite
+from integrations.models import DomainEvent, KRABranch, KRAInvoice, KRAWrite
 from integrations.work.clock import later
 from tests.conftest import domain_events
 from tests.kra.outbox.conftest import Shop, drain, state_of, work_on
@@ -206,6 +206,20 @@ def test_a_credit_note_that_fell_with_its_original_goes_again(shop: Shop) -> Non
     assert_books_agree(shop)
 
 
+def test_no_sale_waits_behind_a_report_that_waits_for_a_person(shop: Shop) -> None:
+    """Reports go in order: those behind it don't go either, and invoices must."""
+    shop.submit()
+    drain()
+    for key, attention in (("first", "Look at it."), ("behind", "")):
+        KRAWrite.objects.create(
+            branch=shop.unit, environment="sandbox", kind="stock_io", key=key, document={},
+            digest="x", next_attempt_at=later(300), attention=attention,
+        )  # fmt: skip
+    row = shop.submit()
+    drain()
+    assert state_of(row) == "signed"
+
+
 @pytest.mark.parametrize(
     ("kind", "attention", "waits"),
     [("customer", "", False), ("insurance", "", False), ("item", "", True), ("item", "?", False)],
@@ -221,3 +235,20 @@ def test_what_a_sale_waits_for(shop: Shop, kind: str, attention: str, waits: boo
     row = shop.submit()
     drain()
     assert state_of(row) == ("queued" if waits else "signed")
+
+
+def test_a_number_far_ahead_is_followed_only_as_far_as_kras_book_goes(shop: Shop) -> None:
+    """Number 1 is another's; that 900 are, KRA's own book does not show."""
+    other = shop.submit()
+    drain()
+    other.events.all()._raw_delete("default")
+    KRAInvoice.objects.all()._raw_delete("default")
+    KRABranch.objects.update(last_invoice_number=0)
+    shop.sandbox.kra_fault(
+        "result_code", operation="save_sale", code="910", times=1,
+        message="Invalid invcNo sequence, expected: 900 but found: 1",
+    )  # fmt: skip
+    row = shop.submit()
+    work_on()
+    assert state_of(row) == "signed"
+    assert (row.number, shop.unit.held_reason) == (2, "")

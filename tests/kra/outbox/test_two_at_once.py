@@ -14,6 +14,7 @@ from django.db import IntegrityError, connection, connections, transaction
 
 from integrations import work
 from integrations.kra.outbox import QUEUE, book, turn
+from integrations.kra.outbox.queue import make_queue
 from integrations.kra.outbox.submit import submit
 from integrations.models import KRABranch, KRAInvoice, KRAWrite
 from integrations.work.clock import later
@@ -223,3 +224,20 @@ def database_of_the_test() -> dict[str, str]:
 def test_parking_needs_an_open_number(shop: Shop) -> None:
     row = shop.submit()
     assert not book.park(row, claim="")
+
+
+@pytest.mark.parametrize("state", ["queued", "sending", "in_doubt"])
+def test_who_was_overtaken_acts_under_nobodys_claim(shop: Shop, state: str) -> None:
+    """It rereads the row before it allots a number; the successor's claim is not its own."""
+    row = shop.submit()
+    if state != "queued":
+        KRAInvoice.objects.filter(pk=row.pk).update(state=state, number=1, body={"invcNo": 1})
+    claim = work.claim_rows(make_queue(), limit=1)
+    mine = claim.rows[0]
+    mine.claim_deadline = claim.lease_end
+    KRAInvoice.objects.filter(pk=row.pk).update(claim_token="another worker's")
+    before = KRAInvoice.objects.filter(pk=row.pk).values().get()
+    turn.advance(mine)
+    assert KRAInvoice.objects.filter(pk=row.pk).values().get() == before
+    assert "save_sale" not in shop.sandbox.kra_counters()
+    assert row.events.count() == 1

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from integrations.kra.outbox import holds
 from integrations.kra.service import KRAService
-from integrations.kra.writes import resend, settle
+from integrations.kra.writes import answers, resend, settle
 from integrations.models import KRABranch, KRAItem, KRASettings, KRAWrite, WriteState
 from integrations.work import later
 from tests.kra.writes.deeds import (
@@ -281,6 +282,44 @@ def test_a_refused_device_holds_the_reports_back(
     assert write.message
     send_later()
     assert [state for _, state, _ in states()] == ["done", "done"]
+
+
+def test_a_device_that_is_refused_whatever_is_asked_holds_the_branch(
+    service: KRAService, sandbox: SandboxDriver
+) -> None:
+    """As for invoices: told at once, asked a harmless question, and let go when it is answered."""
+    for operation in ("save_stock_io", "code_list"):
+        sandbox.kra_fault("result_code", operation=operation, code="901", times=None)
+    bring(service)
+    send_all()
+    unit = KRABranch.objects.get()
+    assert unit.held_code == "device"
+    assert unit.alarmed_at is not None
+    assert states()[0] == ("stock_io", "queued", None)
+    sandbox.clear_kra_faults()
+    assert holds.look_at_held() == 1
+    send_later()
+    assert [state for _, state, _ in states()] == ["done", "done"]
+
+
+def test_a_report_that_is_refused_alone_is_told_and_heals(
+    service: KRAService, sandbox: SandboxDriver
+) -> None:
+    """The device works, so no branch is held; after some refusals a person is told."""
+    sandbox.kra_fault("result_code", operation="save_stock_io", code="912", times=None)
+    bring(service)
+    send_all()
+    for _ in range(answers.REFUSALS - 1):
+        assert KRAWrite.objects.order_by("pk")[0].attention == ""
+        send_later()
+    write = KRAWrite.objects.order_by("pk")[0]
+    assert (write.state, write.number) == ("queued", None)
+    assert "control unit works" in write.attention
+    assert KRABranch.objects.get().held_reason == ""
+    sandbox.clear_kra_faults()
+    send_later()
+    assert [state for _, state, _ in states()] == ["done", "done"]
+    assert KRAWrite.objects.order_by("pk")[0].attention == ""
 
 
 def test_a_held_branch_sends_nothing(service: KRAService, sandbox: SandboxDriver) -> None:
