@@ -10,6 +10,7 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
+from integrations import plain_sql
 from integrations.events.encoding import check_business, check_event_type, encode
 from integrations.events.fan_out import Outgoing, fan_out
 from integrations.events.listeners import QUEUE
@@ -111,7 +112,11 @@ def _store(
 ) -> list[DomainEvent]:
     # No savepoint: whoever published wants the whole of it with the change, or neither.
     with transaction.atomic(savepoint=False):
-        events = DomainEvent.objects.bulk_create(item.event for item in checked)
+        events = [item.event for item in checked]
+        if len(events) == 1:
+            plain_sql.insert(events[0])
+        else:
+            DomainEvent.objects.bulk_create(events)
         fan_out(
             [Outgoing.of(event, item.body) for event, item in zip(events, checked, strict=True)],
             only_endpoint=only,

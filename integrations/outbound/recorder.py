@@ -14,7 +14,7 @@ from decimal import Decimal
 from django.db import connections, models, router, transaction
 from django.utils import timezone
 
-from integrations import metrics
+from integrations import metrics, plain_sql
 from integrations.correlation import current_id
 from integrations.exceptions import (
     ConfigurationError,
@@ -213,6 +213,6 @@ os.register_at_fork(after_in_child=discard_pending)
 
 def _insert(rows: list[ProviderCall], using: str) -> None:
     if len(rows) == 1:
-        rows[0].save(force_insert=True, using=using)
+        plain_sql.insert(rows[0], using=using)
     else:
         ProviderCall.objects.using(using).bulk_create(rows)

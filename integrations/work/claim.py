@@ -17,6 +17,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Case, F, Model, QuerySet, Value, When
 from django.db.models.functions import Greatest, Now
 
+from integrations import plain_sql
 from integrations.crypto.masking import redact
 from integrations.work.clock import later, later_sql, now_sql
 from integrations.work.models import LeasedWork, WorkState
@@ -114,10 +115,11 @@ def claim_rows(
         limit=int(limit),
         suffix=locked_suffix(connection),
     )
-    sql = _CLAIM.format(**names, picked=picked, counted=1, columns="*")
+    columns = plain_sql.columns_of(queue.model, connection)
+    sql = _CLAIM.format(**names, picked=picked, counted=1, columns=columns.sql)
     # Before the statement, so that our idea of the lease never outlasts the database's.
     lease_end = time.monotonic() + queue.lease
-    found = queue.model._base_manager.raw(sql, [*params, new_token()], using=connection.alias)
+    found = plain_sql.read(columns, connection, sql, [*params, new_token()])
     return Claim(rows=sorted(found, key=lambda row: row.pk), lease_end=lease_end)
 
 
@@ -199,13 +201,15 @@ def finish(
     changes = _changes(row, outcome or Done(), backoff=backoff)
     if not changes:
         return True
-    ours = (
-        type(row)._base_manager.using(row._state.db).filter(pk=row.pk, claim_token=row.claim_token)
+    is_ours = plain_sql.update(
+        type(row),
+        {"lease_until": None, "claim_token": "", **changes},
+        where={"pk": row.pk, "claim_token": row.claim_token},
+        using=row._state.db,
     )
-    is_ours = ours.update(lease_until=None, claim_token="", **changes) == 1
     if not is_ours:
         logger.debug("%s %s was taken over; its outcome is dropped", row._meta.label, row.pk)
-    return is_ours
+    return bool(is_ours)
 
 
 def _changes(row: LeasedWork, outcome: Outcome, *, backoff: Sequence[float]) -> dict[str, Any]:

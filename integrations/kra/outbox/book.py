@@ -15,6 +15,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from integrations import plain_sql
 from integrations.events import publish
 from integrations.kra.outbox import statements
 from integrations.kra.outbox.states import (
@@ -62,16 +63,15 @@ def move(
     claim: str = "",
     unit: dict[str, Any] | None = None,
     is_told: bool = True,
-    is_locked: bool = False,
 ) -> bool:
     """Move a document if the table allows it from where it stands now; False if it does not.
 
     `changes` are further columns, `unit` columns of its branch, `due_in` the seconds until it is
-    looked at again (None: never). With `claim` the row must still be held under that token; a
-    move to `sending` keeps the claim, every other one ends it. `invoice` is reread either way, its
-    claim excepted.
+    looked at again (None: never). With `claim` the row must still be held under that token and
+    stand as it was claimed: nobody else moves it meanwhile, so it is not read again before. A
+    move to `sending` keeps the claim, every other one ends it. `invoice` is what the row is
+    afterwards either way, its claim excepted.
     `text` is shown to people; `data` must hold no secrets. `is_told=False` publishes nothing.
-    `is_locked` says that the caller has just done that, in its transaction.
     """
     sources = sources_of(target)
     if only_from:
@@ -83,16 +83,14 @@ def move(
         values["completed_at"] = timezone.now()
     # No savepoint: whoever moves wants the whole of it, or nothing.
     with transaction.atomic(savepoint=False):
-        if not is_locked:
+        if not claim:
             lock(invoice)
-        before = InvoiceState(invoice.state)
-        if before not in sources:
-            return False
-        rows = KRAInvoice.objects.filter(pk=invoice.pk, state=before)
-        if claim:
-            rows = rows.filter(claim_token=claim)
-        number = invoice.number
-        if not rows.update(**values):
+        before, number = InvoiceState(invoice.state), invoice.number
+        held = {"claim_token": claim} if claim else {}
+        where = {"pk": invoice.pk, "state": before, **held}
+        if before not in sources or not plain_sql.update(KRAInvoice, values, where=where):
+            if claim:
+                lock(invoice)
             return False
         _take_over(invoice, values)
         note(
@@ -112,7 +110,7 @@ def _follow(invoice: KRAInvoice, before: InvoiceState, unit: dict[str, Any]) -> 
     if invoice.state == InvoiceState.REJECTED:
         reject_credits(invoice, ORIGINAL_REJECTED)
     if unit:
-        KRABranch.objects.filter(pk=invoice.branch_id).update(**unit)
+        plain_sql.update(KRABranch, unit, where={"pk": invoice.branch_id})
     if invoice.state == InvoiceState.SIGNED:
         _tell_signed(invoice)
 
@@ -218,7 +216,7 @@ def note(
     number: int | None = None,
 ) -> None:
     """Add a line to the document's history without moving it."""
-    KRAInvoiceEvent.objects.create(
+    line = KRAInvoiceEvent(
         invoice=invoice,
         kind=kind,
         text=text[:300],
@@ -227,6 +225,7 @@ def note(
         to_state=to_state,
         number=number if number is not None else invoice.number,
     )
+    plain_sql.insert(line)
 
 
 def flag(invoice: KRAInvoice, reason: str) -> None:

@@ -6,11 +6,13 @@ putting these statements together anew for each document.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, TypeVar
 
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import connections, models
 
+from integrations import plain_sql
 from integrations.models import KRABranch, KRAInvoice, KRAWrite, WriteKind
 from integrations.work.clock import now_sql
 
@@ -21,13 +23,12 @@ _Row = TypeVar("_Row", bound=models.Model)
 _STILL = frozenset(
     {"public_id", "business", "environment", "branch", "document", "body", "claim_token"}
 )
-_MOVING = [field for field in KRAInvoice._meta.concrete_fields if field.name not in _STILL]
+_MOVING = {f.name: f.attname for f in KRAInvoice._meta.concrete_fields if f.name not in _STILL}
 # What KRA has to know before it takes a sale.
 _BEFORE_SALES = tuple(
     kind.value for kind in WriteKind if kind not in (WriteKind.CUSTOMER, WriteKind.INSURANCE)
 )
 _NAMES = {
-    "moving": ", ".join(str(field.column) for field in _MOVING),
     "invoices": KRAInvoice._meta.db_table,
     "writes": KRAWrite._meta.db_table,
     "branches": KRABranch._meta.db_table,
@@ -39,11 +40,10 @@ def _named(template: str) -> str:
     return template.format(**_NAMES)
 
 
-_LOCK = _named("SELECT {moving} FROM {invoices} WHERE id = %s")
-_BRANCH = _named("SELECT * FROM {branches} WHERE id = %s")
+_ROW = "SELECT {columns} FROM {table} WHERE id = %s"
 # Both instants are of the database's clock.
 _EARLIER = _named("""
-    SELECT id, kind, key, state, next_attempt_at FROM {writes}
+    SELECT id FROM {writes}
     WHERE branch_id = %s AND next_attempt_at IS NOT NULL AND attention = ''
         AND kind IN ({kinds}) AND created_at < (SELECT queued_at FROM {invoices} WHERE id = %s)
         AND '' = (
@@ -60,17 +60,21 @@ _UNPARK = """
 
 def lock(invoice: KRAInvoice) -> None:
     """Reread the row, locked where the database can (SQLite has one writer anyway)."""
-    alias = invoice._state.db or "default"
-    is_postgresql = connections[alias].vendor == "postgresql"
-    found = _one(KRAInvoice, _LOCK + (" FOR NO KEY UPDATE" if is_postgresql else ""), invoice.pk)
-    for field in _MOVING:
-        setattr(invoice, field.attname, getattr(found, field.attname))
+    found = _row(KRAInvoice, invoice.pk, names=_MOVING, is_locked=True)
+    for attname in _MOVING.values():
+        setattr(invoice, attname, getattr(found, attname))
 
 
 def read_branch(invoice: KRAInvoice) -> KRABranch:
     """The document's branch as it is now; the document keeps it."""
-    invoice.branch = _one(KRABranch, _BRANCH, invoice.branch_id)
+    invoice.branch = _row(KRABranch, invoice.branch_id)
     return invoice.branch
+
+
+def lock_counter(branch_id: int) -> int:
+    """The last number that KRA has taken of a branch, which nobody moves until this commits."""
+    branch = _row(KRABranch, branch_id, names=["last_invoice_number"], is_locked=True)
+    return branch.last_invoice_number
 
 
 def earlier_write(invoice: KRAInvoice) -> KRAWrite | None:
@@ -81,8 +85,10 @@ def earlier_write(invoice: KRAInvoice) -> KRAWrite | None:
     behind it: invoices must go on.
     """
     branch = invoice.branch_id
-    found = KRAWrite._base_manager.raw(_EARLIER, [branch, *_BEFORE_SALES, invoice.pk, branch])
-    return next(iter(found), None)
+    with connections["default"].cursor() as cursor:
+        cursor.execute(_EARLIER, [branch, *_BEFORE_SALES, invoice.pk, branch])
+        found = cursor.fetchone()
+    return KRAWrite.objects.filter(pk=found[0]).first() if found else None
 
 
 def unpark(branch_id: int) -> int:
@@ -93,9 +99,15 @@ def unpark(branch_id: int) -> int:
         return int(cursor.rowcount)
 
 
-def _one(model: type[_Row], sql: str, key: Any) -> _Row:
-    """The row; raises ObjectDoesNotExist."""
-    found: _Row | None = next(iter(model._base_manager.raw(sql, [key])), None)
-    if found is None:
+def _row(
+    model: type[_Row], key: Any, *, names: Iterable[str] = (), is_locked: bool = False
+) -> _Row:
+    """The row, or these of its fields; raises ObjectDoesNotExist."""
+    connection = connections["default"]
+    columns = plain_sql.columns_of(model, connection, names)
+    suffix = " FOR NO KEY UPDATE" if is_locked and connection.vendor == "postgresql" else ""
+    sql = _ROW.format(columns=columns.sql, table=model._meta.db_table) + suffix
+    found = plain_sql.read(columns, connection, sql, [key])
+    if not found:
         raise ObjectDoesNotExist(f"{model._meta.label} {key} is gone.")
-    return found
+    return found[0]

@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import F, Max, QuerySet
+from django.db.models import Max, QuerySet
 from django.db.models.functions import Now
 
 from integrations.config import Snapshot
@@ -100,32 +100,36 @@ def allot(invoice: KRAInvoice, config: Snapshot) -> None:
     """Give the document the branch's next number and its exact body, and commit both.
 
     The number is that after the last which KRA has taken; KRA's answer, and nothing else, makes
-    it the last one. Raises _StandAside, _NotOurs, and InvalidInput where no body can be made.
+    it the last one. The branch's counter is that of the beginning of the turn, and still so when
+    this commits. Raises _StandAside, _NotOurs, and InvalidInput where no body can be made.
     """
+    number = invoice.branch.last_invoice_number + 1
+    changes: dict[str, Any] = {
+        "number": number,
+        "body": _body(invoice, config, number),
+        "times_sent": invoice.times_sent + 1,
+        "sent_at": Now(),
+        "transport": config.values["transport"],
+    }
     try:
         with transaction.atomic(durable=True):
-            book.lock(invoice)
-            branches = KRABranch.objects.select_for_update(no_key=True)
-            branches = branches.filter(pk=invoice.branch_id)
-            number = branches.values_list("last_invoice_number", flat=True).get() + 1
-            changes: dict[str, Any] = {
-                "number": number,
-                "body": _body(invoice, config, number),
-                "times_sent": F("times_sent") + 1,
-                "sent_at": Now(),
-                "transport": config.values["transport"],
-            }
             if not book.move(
                 invoice, InvoiceState.SENDING, kind="sending", text=f"Number {number} allotted.",
                 changes=changes, only_from=[InvoiceState.QUEUED], claim=invoice.claim_token,
-                is_locked=True,
             ):  # fmt: skip
                 raise _NotOurs
-    except IntegrityError:
+            # The document's row is locked before its branch's, as everywhere.
+            _require_last(invoice.branch_id, number - 1)
+    except (IntegrityError, _StandAside):
         # `krainvoice_one_open` and `krainvoice_number`: the database has the last word.
         book.lock(invoice)
         _catch_up(invoice)
         raise _StandAside from None
+
+
+def _require_last(branch_id: int, number: int) -> None:
+    if statements.lock_counter(branch_id) != number:
+        raise _StandAside
 
 
 def _catch_up(invoice: KRAInvoice) -> None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 
 from integrations.exceptions import InvalidInput
 from integrations.kra.outbox import verify_and_resend
@@ -13,7 +14,7 @@ from integrations.kra.outbox.submit import submit
 from integrations.models import DomainEvent, KRABranch, KRAInvoice, KRAWrite
 from integrations.work.clock import later
 from tests.conftest import domain_events
-from tests.kra.outbox.conftest import Shop, drain, state_of, work_on
+from tests.kra.outbox.conftest import Shop, drain, hurry, state_of, work_on
 from tests.kra.outbox.test_faults import assert_books_agree
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -70,6 +71,30 @@ def test_a_rolled_back_transaction_leaves_no_gap(shop: Shop) -> None:
     assert state_of(row) == "signed"
     assert row.number == 1
     assert KRAInvoice.objects.count() == 1
+
+
+def test_a_number_that_is_not_the_next_any_more_is_not_allotted(shop: Shop) -> None:
+    """Somebody sets the counter right between the look at it and the document's move."""
+    shop.submit()
+    drain()
+    KRABranch.objects.update(last_invoice_number=40)
+    row = shop.submit()
+    hands = iter([1])
+
+    def set_right(execute: Any, sql: str, *rest: Any) -> Any:
+        # What a turn asks after its look at the branch, outside any transaction.
+        if "integrations_krawrite" in sql and (number := next(hands, None)):
+            KRABranch.objects.update(last_invoice_number=number)
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(set_right):
+        drain()
+    row.refresh_from_db()
+    assert (row.state, row.number, row.times_sent) == ("queued", None, 0)
+    hurry()
+    drain()
+    assert state_of(row) == "signed"
+    assert row.number == 2
 
 
 def test_the_same_again_is_the_same_document(shop: Shop) -> None:
