@@ -74,7 +74,8 @@ def parse_amount(value: object, field: str = "amount") -> Decimal:
 def _bounded(amount: Decimal, field: str) -> Decimal:
     if amount.copy_abs() >= TOO_LARGE:
         raise InvalidInput(field, "is too large.", code="invalid_amount")
-    if len(amount.as_tuple().digits) > MOST_DIGITS:
+    # Its text is at hand at once; where that is short, so is the number.
+    if len(str(amount)) > MOST_DIGITS and len(amount.as_tuple().digits) > MOST_DIGITS:
         raise InvalidInput(field, "has too many digits.", code="invalid_amount")
     return amount
 

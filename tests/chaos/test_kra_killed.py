@@ -219,7 +219,7 @@ def test_the_judge_acquits_the_product_in_the_same_place(install: Install) -> No
 def _after_a_lost_answer(install: Install, **environment: Any) -> list[str]:
     installation = _open(install, "00", **environment)
     installation.sandbox.kra_fault("lose_answer", operation="save_sale")
-    return judge_kra(installation, _hand_in("00", 2), seconds=40)
+    return judge_kra(installation, _hand_in("00", 2))
 
 
 def _open(

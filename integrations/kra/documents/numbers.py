@@ -32,10 +32,9 @@ def exact(value: object, field: str, *, decimals: int) -> Decimal:
     return parse_amount(value, field)
 
 
-def decimals_of(value: Decimal) -> int:
-    """Digits after the point that are not noughts at the end."""
-    exponent = value.normalize().as_tuple().exponent
-    return max(0, -exponent) if isinstance(exponent, int) else 0
+def is_finer(value: Decimal, decimals: int) -> bool:
+    """Whether it has more digits after the point than `decimals`, noughts at the end aside."""
+    return value != round(value, decimals)
 
 
 def money(value: object, field: str) -> Decimal:
@@ -45,7 +44,7 @@ def money(value: object, field: str) -> Decimal:
         raise InvalidInput(
             field, "is negative; credit notes have positive amounts too.", code="invalid_amount"
         )
-    if decimals_of(amount) > 2:
+    if is_finer(amount, 2):
         raise InvalidInput(field, f"{amount} is finer than a cent.", code="fractional_amount")
     return amount
 
@@ -57,7 +56,7 @@ def price(value: object, field: str) -> Decimal:
         raise InvalidInput(
             field, "is negative; credit notes have positive amounts too.", code="invalid_amount"
         )
-    if decimals_of(amount) > 6:
+    if is_finer(amount, 6):
         raise InvalidInput(field, "has more than 6 decimals.", code="fractional_amount")
     return amount
 
@@ -67,7 +66,7 @@ def quantity(value: object, field: str) -> Decimal:
     amount = exact(value, field, decimals=4)
     if amount <= _ZERO:
         raise InvalidInput(field, "must be more than zero.", code="invalid_document")
-    if decimals_of(amount) > 2:
+    if is_finer(amount, 2):
         raise InvalidInput(
             field,
             f"{amount} has more than 2 decimals, which KRA does not carry: sell in a smaller unit.",
@@ -82,7 +81,7 @@ def quantity(value: object, field: str) -> Decimal:
 def percent(value: object, field: str) -> Decimal:
     """A rate from 0 to 100 of at most 2 decimals; raises InvalidInput."""
     rate = exact(value, field, decimals=2)
-    if not _ZERO <= rate <= 100 or decimals_of(rate) > 2:
+    if not _ZERO <= rate <= 100 or is_finer(rate, 2):
         raise InvalidInput(
             field, f"{rate} is no percentage from 0 to 100.", code="invalid_document"
         )

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 from integrations.kra.digests import digest_of
 from integrations.providers.kra.payloads.amounts import LineAmounts, totals
@@ -46,8 +47,7 @@ class Prepared:
     warnings: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class WireLine:
+class WireLine(NamedTuple):
     """A line as KRA gets it, and where it is from.
 
     `source` is the ERP's line from 0; `original` the original's line on the wire from 1, for
@@ -115,15 +115,19 @@ def _plain(value: object) -> object:
         return value.isoformat()
     if isinstance(value, tuple):
         return [_plain(each) for each in value]
-    defaults = _DEFAULTS[type(value)]
+    names, defaults, read = _FIELDS[type(value)]
     return {
-        name: _plain(said)
-        for name, default in defaults
-        if (said := getattr(value, name)) != default
+        name: said if type(said) is str else _plain(said)
+        for name, default, said in zip(names, defaults, read(value), strict=True)
+        if said is not default and said != default
     }
 
 
-_DEFAULTS: Mapping[type, tuple[tuple[str, object], ...]] = {
-    kind: tuple((each.name, each.default) for each in fields(kind) if each.compare)
+_FIELDS: Mapping[type, tuple[tuple[str, ...], tuple[object, ...], attrgetter[Any]]] = {
+    kind: (
+        tuple(names := [each.name for each in fields(kind) if each.compare]),
+        tuple(each.default for each in fields(kind) if each.compare),
+        attrgetter(*names),
+    )
     for kind in (Invoice, CheckedInvoice, Line, Customer, Totals, Insurance)
 }

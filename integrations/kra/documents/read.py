@@ -151,7 +151,7 @@ def _currency(given: Mapping[str, Any], *, is_credit: bool) -> tuple[str, Decima
             )
         return currency, None
     rate = numbers.exact(given["exchange_rate"], "exchange_rate", decimals=8)
-    if rate <= 0 or numbers.decimals_of(rate) > 8 or rate >= 10**9:
+    if rate <= 0 or numbers.is_finer(rate, 8) or rate >= 10**9:
         raise InvalidInput(
             "exchange_rate", "must be above zero, of at most 8 decimals.", code="invalid_document"
         )

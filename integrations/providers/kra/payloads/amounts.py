@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
+from typing import NamedTuple
 
 from integrations.providers.kra.payloads.fitting import Part, fit
 
@@ -26,8 +26,7 @@ def tax_inside(total: Decimal, rate: Decimal) -> Decimal:
     return round2(total * rate / (HUNDRED + rate)) if rate else ZERO
 
 
-@dataclass(frozen=True, slots=True)
-class Paid:
+class Paid(NamedTuple):
     """What the buyer pays for a line, in the currency and by the prices of the invoice."""
 
     supply: Decimal
@@ -60,8 +59,7 @@ def paid_for(
     return Paid(supply, discount, left, tax, left + tax)
 
 
-@dataclass(frozen=True, slots=True)
-class LineAmounts:
+class LineAmounts(NamedTuple):
     """The amounts of one line on the wire, in KES: KRA's fields by readable names."""
 
     quantity: Decimal

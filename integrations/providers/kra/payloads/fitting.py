@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from decimal import ROUND_DOWN, ROUND_HALF_UP, Decimal
+from typing import NamedTuple
 
 _CENT = Decimal("0.01")
 _ZERO = Decimal("0.00")
@@ -12,8 +12,7 @@ _ZERO = Decimal("0.00")
 MOST_CENTS = 50
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """A quantity at one price; `supply` is before, `discount` off it."""
 
     quantity: Decimal
