@@ -84,6 +84,13 @@ def filled_tables() -> list[str]:
         return [name for (name,) in cursor.fetchall()]
 
 
+# Of these every test runs on one stack; the other one needn't even read them, which takes long.
+collect_ignore = (
+    ["api/test_schema_conformance.py", "docs/test_troubleshooting.py", "docs/test_blocks.py"]
+    if os.environ.get("CI_STACK") == "full"
+    else []
+)
+
 # Where a cache or a broker is met without a database too.
 _SHARED = ("chaos", "config", "contract", "crypto", "forking", "outbound", "providers", "work")
 
