@@ -39,6 +39,7 @@ from integrations.models.kra_checks import (
     KRAComplianceCheck,
     KRAFiling,
 )
+from integrations.models.kra_choices import AmountProfile, QrTarget, Transport, UnknownItem
 from integrations.models.kra_invoice import InvoiceKind, InvoiceState, KRAInvoice, KRAInvoiceEvent
 from integrations.models.kra_lists import (
     KRACode,
@@ -52,13 +53,7 @@ from integrations.models.kra_lists import (
     PurchaseState,
     RecordKind,
 )
-from integrations.models.kra_settings import (
-    AmountProfile,
-    KRASettings,
-    QrTarget,
-    Transport,
-    UnknownItem,
-)
+from integrations.models.kra_settings import KRASettings
 from integrations.models.kra_write import KRAWrite, WriteKind, WriteState
 from integrations.models.mpesa import (
     AmountRule,

@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 from integrations.exceptions import IntegrationError
 from integrations.models.audit import AppendOnly
 from integrations.models.kra_branch import KRABranch
-from integrations.models.kra_settings import AmountProfile, Transport
+from integrations.models.kra_choices import AmountProfile, Transport
 from integrations.models.settings_model import Environment
 from integrations.work import LeasedWork, lane_index
 

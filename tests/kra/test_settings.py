@@ -11,8 +11,8 @@ from django.core.management import CommandError, call_command
 
 from integrations.crypto import Secret
 from integrations.models import AuditEntry, KRASettings
+from integrations.models.kra_choices import OWN_PATHS
 from integrations.models.kra_rules import OPERATIONS, read_obligations, read_rates
-from integrations.models.kra_settings import OWN_PATHS
 from integrations.providers.kra import client as etims
 from integrations.providers.kra.client.gavaconnect import PRODUCTS
 from tests.hunt.plants import planted

@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Any
 
 from integrations.exceptions import InvalidInput
-from integrations.models.kra_settings import PIN
+from integrations.models.kra_rules import PIN
 from integrations.providers.kra.payloads.times import NAIROBI
 
 # KRA's times are the wall's in Nairobi (eTIMS reference, section 2).

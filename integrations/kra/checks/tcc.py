@@ -9,7 +9,7 @@ from typing import Any
 from integrations.config import Snapshot
 from integrations.exceptions import ProviderError
 from integrations.kra.checks.inputs import read_pin, read_text, today
-from integrations.models.kra_settings import PIN
+from integrations.models.kra_rules import PIN
 from integrations.providers.kra.client.gavaconnect import (
     GavaClient,
     product_of,

@@ -11,7 +11,7 @@ from django.db import connections
 from integrations.config import Snapshot
 from integrations.exceptions import ConfigurationError, InvalidInput
 from integrations.models import KRAItem
-from integrations.models.kra_settings import UnknownItem
+from integrations.models.kra_choices import UnknownItem
 from integrations.providers.kra.payloads.invoice import Line
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from integrations.exceptions import InvalidInput
-from integrations.models.kra_settings import PIN as SHAPE
+from integrations.models.kra_rules import PIN as SHAPE
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from integrations.config import Snapshot
 from integrations.kra.documents.catalogue import Sold
 from integrations.kra.documents.currency import in_kes
 from integrations.kra.documents.prepared import WireLine
-from integrations.models.kra_settings import Transport
+from integrations.models.kra_choices import Transport
 from integrations.providers.kra.payloads.amounts import (
     ALL_NET,
     HUNDRED,

@@ -10,7 +10,7 @@ from integrations.config import Snapshot
 from integrations.exceptions import ConfigurationError
 from integrations.kra.lists.feeds import Feed
 from integrations.models import KRASettings
-from integrations.models.kra_settings import ETIMS_HOSTS
+from integrations.models.kra_choices import ETIMS_HOSTS
 from integrations.models.settings_model import host_of
 from integrations.outbound.urls import allowed_hosts
 

@@ -18,7 +18,7 @@ from integrations.kra.receipts.data import (
 from integrations.kra.receipts.qr import qr_text
 from integrations.kra.receipts.settings import receipt_settings
 from integrations.models import Environment, InvoiceKind, InvoiceState, KRAInvoice
-from integrations.models.kra_settings import AmountProfile
+from integrations.models.kra_choices import AmountProfile
 from integrations.providers.kra.payloads.amounts import round2
 
 ZERO = Decimal(0)

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from integrations.kra.receipts.settings import receipt_settings
 from integrations.models import Environment, InvoiceState, KRAInvoice
-from integrations.models.kra_settings import QrTarget
+from integrations.models.kra_choices import QrTarget
 from integrations.providers.kra.payloads.times import NAIROBI
 
 if TYPE_CHECKING:
