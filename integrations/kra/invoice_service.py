@@ -224,7 +224,8 @@ def _seconds(usual: object, wanted: float | None) -> float:
 
 
 def _text(reference: object) -> str:
-    if not isinstance(reference, str | UUID) or not str(reference).strip():
+    is_number = isinstance(reference, int) and not isinstance(reference, bool)
+    if not (is_number or isinstance(reference, str | UUID)) or not str(reference).strip():
         raise InvalidInput("reference", "must be the number of an invoice, or its id.")
     return str(reference).strip().replace("\x00", "")
 

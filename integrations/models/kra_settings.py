@@ -87,13 +87,24 @@ class KRASettings(AccountSettings):
                 "withholding_client_id", "withholding_client_secret",
                 "obligations_client_id", "obligations_client_secret",
                 "invoice_checker_client_id", "invoice_checker_client_secret",
+                "turnover_tax_client_id", "turnover_tax_client_secret",
+                "liabilities_client_id", "liabilities_client_secret",
+                "station_client_id", "station_client_secret",
+                "prn_search_client_id", "prn_search_client_secret",
+                "eslip_client_id", "eslip_client_secret",
+                "income_tax_exemption_client_id", "income_tax_exemption_client_secret",
+                "vat_exemption_client_id", "vat_exemption_client_secret",
+                "import_certificate_client_id", "import_certificate_client_secret",
+                "excise_licence_client_id", "excise_licence_client_secret",
+                "customs_declaration_client_id", "customs_declaration_client_secret",
+                "pin_registration_client_id", "pin_registration_client_secret",
                 "obligation_codes", "gavaconnect_facts",
             ),
             "What KRA does not document": (
                 "paths", "invoice_path", "invoice_status_path", "sync_path", "duplicate_codes",
                 "vscu_duplicate_codes", "purchase_rejected_code", "first_list_date",
                 "is_bearer_sent", "is_invoice_saved_twice", "purchaser_acceptance",
-                "is_supply_discounted", "stock_adjusted_in_code",
+                "is_supply_discounted", "is_receipt_enough", "stock_adjusted_in_code",
                 "read_timeout", "offline_hours", "offline_alarm_hours", "requests_per_second",
             ),
         }
@@ -243,6 +254,28 @@ class KRASettings(AccountSettings):
     obligations_client_secret = _product_secret("Obligations")
     invoice_checker_client_id = _product_key("Invoice checker")
     invoice_checker_client_secret = _product_secret("Invoice checker")
+    turnover_tax_client_id = _product_key("Turnover tax")
+    turnover_tax_client_secret = _product_secret("Turnover tax")
+    liabilities_client_id = _product_key("Liabilities")
+    liabilities_client_secret = _product_secret("Liabilities")
+    station_client_id = _product_key("KRA station")
+    station_client_secret = _product_secret("KRA station")
+    prn_search_client_id = _product_key("PRN search")
+    prn_search_client_secret = _product_secret("PRN search")
+    eslip_client_id = _product_key("e-slip")
+    eslip_client_secret = _product_secret("e-slip")
+    income_tax_exemption_client_id = _product_key("Income-tax exemption")
+    income_tax_exemption_client_secret = _product_secret("Income-tax exemption")
+    vat_exemption_client_id = _product_key("VAT exemption")
+    vat_exemption_client_secret = _product_secret("VAT exemption")
+    import_certificate_client_id = _product_key("Import certificate")
+    import_certificate_client_secret = _product_secret("Import certificate")
+    excise_licence_client_id = _product_key("Excise licence")
+    excise_licence_client_secret = _product_secret("Excise licence")
+    customs_declaration_client_id = _product_key("Customs declaration")
+    customs_declaration_client_secret = _product_secret("Customs declaration")
+    pin_registration_client_id = _product_key("PIN registration")
+    pin_registration_client_secret = _product_secret("PIN registration")
     obligation_codes = models.CharField(
         max_length=300,
         default="1=Income tax, individual 2=Income tax, non-resident 3=Income tax, partnership "
@@ -301,6 +334,12 @@ class KRASettings(AccountSettings):
         "send supply amounts after the discount",
         default=False,
         help_text="splyAmt of invoice lines; one source does, the others before it.",
+    )
+    is_receipt_enough = models.BooleanField(
+        "settle by the receipt alone",
+        default=True,
+        help_text="A look-up that tells the receipt and not whose it is settles an invoice in "
+        "doubt where it was signed after sending began; else a person decides.",
     )
     stock_adjusted_in_code = models.CharField(
         max_length=5,

@@ -48,12 +48,12 @@ def left_of(original: KRAInvoice) -> dict[int, Left]:
         for line in original.document[name]
     }
     for document in living_credits(original).values_list("document", flat=True):
-        for line in _all_lines(document):
+        for line in all_lines(document):
             take(left, line)
     return left
 
 
-def _all_lines(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+def all_lines(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     """Those that KRA is told of, and those that it is not."""
     yield from document["lines"]
     yield from document["excluded"]
@@ -81,7 +81,7 @@ def check_credit(prepared: Prepared, original: KRAInvoice) -> None:
     InvalidInput naming the line.
     """
     left = left_of(original)
-    for line in _all_lines(prepared.document):
+    for line in all_lines(prepared.document):
         of = take(left, line)
         field = f"items[{line['source']}]"
         if of is None:

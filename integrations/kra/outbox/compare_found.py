@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
 from integrations.models import InvoiceKind, KRAInvoice
 from integrations.providers.kra.client import FoundInvoice
+
+# Control units and databases have clocks of their own.
+CLOCKS_APART = timedelta(minutes=10)
 
 
 class Verdict(StrEnum):
@@ -18,11 +22,16 @@ class Verdict(StrEnum):
     UNCLEAR = "unclear"
 
 
-def verdict_of(invoice: KRAInvoice, found: FoundInvoice) -> Verdict:
+def verdict_of(
+    invoice: KRAInvoice, found: FoundInvoice, *, began: datetime | None = None
+) -> Verdict:
     """Compare the trader's number, the total, the kind and the customer's PIN.
 
     One that differs makes it another document. What KRA left out proves nothing, so that the
-    trader's number, or the total with kind or customer, has to be there.
+    trader's number, or the total with kind or customer, has to be there. With `began`, when the
+    number was first sent for this document, a receipt will do that was signed after that: the
+    number was free until then, and the reference has seen answers with nothing more
+    (section 5.1 [1 live]).
     """
     agreed = differences(invoice, found)
     if False in agreed.values():
@@ -30,6 +39,9 @@ def verdict_of(invoice: KRAInvoice, found: FoundInvoice) -> Verdict:
     if agreed["trader_number"]:
         return Verdict.OURS
     if agreed["total"] and (agreed["kind"] or agreed["customer"]):
+        return Verdict.OURS
+    signed_at = found.receipt.signed_at if found.receipt is not None else None
+    if began is not None and signed_at is not None and signed_at >= began - CLOCKS_APART:
         return Verdict.OURS
     return Verdict.UNCLEAR
 

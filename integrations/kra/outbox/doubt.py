@@ -68,8 +68,9 @@ def resolve(invoice: KRAInvoice) -> Outcome:
         return Again(error=error.message)
     if found is None:
         return _send_again(invoice)
-    numbering.settle_found(invoice, found, config, was_in_doubt=True)
-    return Kept()
+    if numbering.settle_found(invoice, found, config, was_in_doubt=True):
+        return Kept()
+    return Again(error=numbering.UNCLEAR.format(found.number))
 
 
 def _waits_for_keys(reason: str) -> Outcome:

@@ -13,16 +13,20 @@ one that we never sent holds the branch.
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from django.db import transaction
 
 from integrations.config import Snapshot
 from integrations.exceptions import IntegrationError, Unsupported
 from integrations.kra.outbox import book, foreign, holds, late, outcomes
 from integrations.kra.outbox.compare_found import Verdict, verdict_of
-from integrations.models import InvoiceState, KRABranch, KRAInvoice
+from integrations.models import InvoiceState, KRABranch, KRAInvoice, KRAInvoiceEvent
 from integrations.providers.kra.client import EtimsClient, FoundInvoice, path_of
 from integrations.providers.kra.codes import Kind, Meaning
 
+# In the history: KRA's answer to the very first try.
+TAKEN_BEFORE = "number_taken"
 UNCLEAR = "KRA has number {} and tells too little of it to say whether it is this document."
 NOT_FOUND = "KRA says that it has number {}, and does not find it when it is asked."
 AHEAD = (
@@ -62,6 +66,7 @@ def settle(invoice: KRAInvoice, config: Snapshot, meaning: Meaning, *, was_in_do
         return
     except IntegrationError as error:
         # KRA has the number; whether it is ours is asked later.
+        _note_taken(invoice, was_in_doubt=was_in_doubt)
         outcomes.doubt(invoice, error.message, code=error.code, was_in_doubt=was_in_doubt)
         return
     if found is not None:
@@ -124,16 +129,48 @@ def settle_found(
     *,
     was_in_doubt: bool,
     expected: int | None = None,
-) -> None:
-    """Settle a document by what KRA has under its number."""
-    verdict = verdict_of(invoice, found)
+) -> bool:
+    """Settle a document by what KRA has under its number.
+
+    False where that tells too little: a person is told, and it stays in doubt.
+    """
+    began = _began(invoice) if was_in_doubt and config.values["is_receipt_enough"] else None
+    verdict = verdict_of(invoice, found, began=began)
     if verdict is Verdict.OURS:
         _take_found(invoice, found, config)
-    elif verdict is Verdict.OTHER:
+        return True
+    if verdict is Verdict.OTHER:
         foreign.give_way(invoice, found, config, expected=expected)
+        return True
+    _note_taken(invoice, was_in_doubt=was_in_doubt)
+    words = UNCLEAR.format(found.number)
+    if invoice.state == InvoiceState.IN_DOUBT:
+        # It was only asked about: whoever did so looks again later.
+        book.flag(invoice, words)
     else:
-        words = UNCLEAR.format(found.number)
         outcomes.doubt(invoice, words, code="unclear", was_in_doubt=was_in_doubt, attention=words)
+    return False
+
+
+def _note_taken(invoice: KRAInvoice, *, was_in_doubt: bool) -> None:
+    """KRA had the number before anything was lost of ours: its receipt proves nothing."""
+    if not was_in_doubt:
+        book.note(invoice, TAKEN_BEFORE, f"KRA had number {invoice.number} at the first try.")
+
+
+def _began(invoice: KRAInvoice) -> datetime | None:
+    """When the document was first sent under its number; None where that need not be its own.
+
+    KRA had the number before, or another program is known to use this control unit.
+    """
+    tries = invoice.events.filter(kind__in=["sending", TAKEN_BEFORE], number=invoice.number)
+    last = tries.order_by("-id").first()
+    if last is None or last.kind == TAKEN_BEFORE:
+        return None
+    strangers = KRAInvoiceEvent.objects.filter(
+        kind="number_foreign", invoice__branch_id=invoice.branch_id
+    )
+    return None if strangers.exists() else last.at
 
 
 def _take_found(invoice: KRAInvoice, found: FoundInvoice, config: Snapshot) -> None:

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from integrations.exceptions import InvalidInput
-from integrations.kra.documents.credited import left_of, take
+from integrations.kra.documents.credited import all_lines, left_of, take
 from integrations.kra.outbox import book, outcomes
 from integrations.kra.outbox.states import AT_KRA, AT_REST, OPEN_NUMBER, QUEUE
 from integrations.models import AuditEntry, InvoiceState, KRABranch, KRAInvoice
@@ -197,7 +197,7 @@ def _check_credit(invoice: KRAInvoice, original: KRAInvoice) -> None:
             code="not_the_original",
         )
     left = left_of(original)
-    for line in invoice.document["lines"]:
+    for line in all_lines(invoice.document):
         of = take(left, line)
         if of is None or of.quantity < 0 or of.total < 0:
             raise InvalidInput(

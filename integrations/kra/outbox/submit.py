@@ -15,6 +15,7 @@ from django.db.models.functions import Now
 from integrations.config import Snapshot
 from integrations.exceptions import InvalidInput
 from integrations.kra.config import branch_of, require_device, tax_config
+from integrations.kra.digests import digest_of
 from integrations.kra.documents import Prepared, check_credit, prepare, read_invoice
 from integrations.kra.documents.prepared import digest_of_invoice
 from integrations.kra.outbox import book, versions
@@ -29,6 +30,8 @@ DIFFERS = (
     "was handed in before with other content, and that document is {}. A signed invoice is "
     "corrected by a credit note; another one needs another number."
 )
+# Of a stored document: when it was handed in, and what people are told.
+_NOT_TOLD = frozenset({"issued_at", "warnings"})
 TAKEN = "is another business's, which hands in by this control unit too: use another number."
 
 
@@ -37,10 +40,11 @@ def submit(
 ) -> KRAInvoice:
     """Store a document; it is sent when its turn comes, after everything before it.
 
-    The same number with the same content is the same document (a credit note that was rejected
-    with its original goes again, of what the original says now). One that was rejected may be
-    handed in again with other content: it keeps its row and goes by its old place, before those
-    handed in later, as numbers are allotted at the turn. `by` is who asks for it.
+    The same number with the same content is the same document. One that was rejected may be
+    handed in again with other content, or with the same where settings, rates, items or (a credit
+    note's) original make another document of it by now: it keeps its row and goes by its old
+    place, before those handed in later, as numbers are allotted at the turn. `by` is who asks for
+    it.
 
     Businesses that share a control unit don't see each other's documents: none is corrected,
     credited or told by another one.
@@ -56,16 +60,20 @@ def submit(
     unit = branch_of(config)
     with transaction.atomic():
         known = _known(unit, invoice.invoice_number, config)
-        if known is not None and known.digest == digest and not _is_stale(known):
-            return known
         if known is not None and known.state != InvoiceState.REJECTED:
+            if known.digest == digest:
+                return known
             raise _differs(known)
         original = _original(unit, invoice, config)
         prepared = prepare(invoice, config, original=original)
         if original is not None:
             check_credit(prepared, original)
         values = {**_values(prepared, config), "original": original}
-        return _store(unit, values, config, by) if known is None else _correct(known, values, by)
+        if known is None:
+            return _store(unit, values, config, by)
+        if known.digest == digest and not _is_stale(known) and _is_same(known, values):
+            return known
+        return _correct(known, values, by)
 
 
 def _known(unit: KRABranch, trader_number: str, config: Snapshot) -> KRAInvoice | None:
@@ -82,6 +90,15 @@ def _is_stale(known: KRAInvoice) -> bool:
     if known.state != InvoiceState.REJECTED or known.result_code != book.ORIGINAL_FELL:
         return False
     return known.original is not None and known.original.state != InvoiceState.REJECTED
+
+
+def _is_same(known: KRAInvoice, values: Mapping[str, Any]) -> bool:
+    """Whether KRA would be told the very same: what it refused it would refuse again."""
+    ours, now = (
+        {name: said for name, said in document.items() if name not in _NOT_TOLD}
+        for document in (known.document, values["document"])
+    )
+    return digest_of(ours) == digest_of(now) and known.profile == values["profile"]
 
 
 def _differs(known: KRAInvoice) -> InvalidInput:

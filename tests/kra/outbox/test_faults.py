@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from integrations.kra.outbox import sending
-from integrations.models import AuditEntry, KRABranch, KRAInvoice, KRASettings
+from integrations.kra.outbox.compare_found import verdict_of
+from integrations.models import AuditEntry, KRABranch, KRAInvoice, KRAInvoiceEvent, KRASettings
+from integrations.providers.kra.client import FoundInvoice, SaleReply
 from tests.conftest import domain_events
 from tests.kra.outbox.conftest import Shop, calm, drain, hurry, state_of, work_on
 
@@ -64,6 +68,95 @@ def test_a_lost_answer_is_looked_up(
     assert first.times_sent == 1
     assert first.receipt_number == 1
     assert_books_agree(shop)
+
+
+@pytest.mark.parametrize("transport", WITH_LOOK_UP)
+def test_a_receipt_alone_settles_a_lost_answer(
+    open_shop: Callable[..., Shop], transport: str
+) -> None:
+    shop = open_shop(transport)
+    shop.sandbox.kra("settings", found_form="receipt")
+    shop.sandbox.kra_fault("lose_answer", operation="save_sale", times=1)
+    first, second = shop.submit(), shop.submit()
+    work_on()
+    assert state_of(first) == state_of(second) == "signed"
+    assert first.times_sent == 1
+    assert first.attention == ""
+    assert_books_agree(shop)
+
+
+def test_a_receipt_alone_is_for_a_person_where_the_settings_say_so(
+    open_shop: Callable[..., Shop],
+) -> None:
+    shop = open_shop("oscu_direct", is_receipt_enough=False)
+    shop.sandbox.kra("settings", found_form="receipt")
+    shop.sandbox.kra_fault("lose_answer", operation="save_sale", times=1)
+    row = shop.submit()
+    work_on()
+    assert state_of(row) == "in_doubt"
+    assert "tells too little" in row.attention
+
+
+@pytest.mark.parametrize("is_told", [True, False])
+def test_a_receipt_of_before_is_for_a_person(shop: Shop, is_told: bool) -> None:
+    """KRA had the number when it was first sent, whether that is seen at once or later."""
+    shop.submit()
+    drain()
+    forget_invoices()
+    shop.sandbox.kra("settings", found_form="receipt")
+    if not is_told:
+        shop.sandbox.kra_fault("error_before", operation="find_invoice", times=1)
+    row = shop.submit()
+    work_on()
+    assert state_of(row) == "in_doubt"
+    assert "tells too little" in row.attention
+    assert row.events.filter(kind="number_taken").count() == 1
+
+
+def test_a_receipt_alone_is_for_a_person_where_others_use_the_unit(shop: Shop) -> None:
+    shop.submit()
+    drain()
+    forget_invoices()
+    stranger = shop.submit()
+    work_on()
+    assert stranger.events.filter(kind="number_foreign").exists()
+    shop.sandbox.kra("settings", found_form="receipt")
+    shop.sandbox.kra_fault("lose_answer", operation="save_sale", times=1)
+    row = shop.submit()
+    work_on()
+    assert state_of(row) == "in_doubt"
+    assert "tells too little" in row.attention
+
+
+@pytest.mark.parametrize(
+    ("signed", "began", "verdict"),
+    [(0, 0, "ours"), (5, 0, "ours"), (-9, 0, "ours"), (-11, 0, "unclear"), (5, None, "unclear"),
+     (None, 0, "unclear")],
+)  # fmt: skip
+def test_when_a_receipt_is_enough(signed: int | None, began: int | None, verdict: str) -> None:
+    """Minutes from noon; the clocks of KRA and of the database may be ten apart."""
+    noon = datetime(2026, 1, 15, 12, tzinfo=UTC)
+
+    def at(minutes: int | None) -> datetime | None:
+        return None if minutes is None else noon + timedelta(minutes=minutes)
+
+    receipt = SaleReply(
+        receipt_number=1, total_receipt_number=None, internal_data="", signature="X",
+        signed_at=at(signed), control_unit_id="", mrc_no="",
+    )  # fmt: skip
+    found = FoundInvoice(
+        number=1, trader_number="", customer_pin="", total=None, is_credit_note=None,
+        receipt=receipt,
+    )  # fmt: skip
+    row = KRAInvoice(trader_number="INV-1", kind="invoice", total=Decimal(1))
+    assert verdict_of(row, found, began=at(began)) == verdict
+
+
+def forget_invoices() -> None:
+    """Number 1 is another program's, as far as our book goes."""
+    KRAInvoiceEvent.objects.all()._raw_delete("default")
+    KRAInvoice.objects.all()._raw_delete("default")
+    KRABranch.objects.update(last_invoice_number=0)
 
 
 @pytest.mark.parametrize("code", ["899", "994", "921"])

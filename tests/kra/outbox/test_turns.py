@@ -11,9 +11,10 @@ from django.db import connection, transaction
 from integrations.exceptions import InvalidInput
 from integrations.kra.outbox import verify_and_resend
 from integrations.kra.outbox.submit import submit
-from integrations.models import DomainEvent, KRABranch, KRAInvoice, KRAWrite
+from integrations.models import DomainEvent, KRABranch, KRAInvoice, KRAItem, KRAWrite
 from integrations.work.clock import later
 from tests.conftest import domain_events
+from tests.kra.conftest import PIN
 from tests.kra.outbox.conftest import Shop, drain, hurry, state_of, work_on
 from tests.kra.outbox.test_faults import assert_books_agree
 
@@ -146,6 +147,25 @@ def test_a_rejected_one_is_corrected_under_its_number(shop: Shop) -> None:
     assert len(shop.book()) == 1
 
 
+def test_a_rejected_one_is_worked_out_anew_by_the_settings(shop: Shop) -> None:
+    """The other profile is what the words of the rejection advise."""
+    shop.sandbox.kra("settings", amount_profile="spec_inclusive")
+    row = shop.submit(number="INV-1")
+    drain()
+    assert state_of(row) == "rejected"
+    assert shop.submit(number="INV-1") == row
+    assert state_of(row) == "rejected"
+    shop.row.amount_profile = "spec_inclusive"
+    shop.row.save()
+    assert shop.submit(number="INV-1") == row
+    drain()
+    assert state_of(row) == "signed"
+    assert (row.number, row.profile) == (1, "spec_inclusive")
+    assert row.events.filter(kind="corrected").count() == 1
+    assert shop.submit(number="INV-1") == row
+    assert state_of(row) == "signed"
+
+
 def test_branches_have_their_own_sequences(open_shop: Callable[..., Shop]) -> None:
     head, branch = open_shop(branch="00"), open_shop(branch="01")
     rows = [shop.submit() for _ in range(2) for shop in (head, branch)]
@@ -185,6 +205,36 @@ def test_an_unknown_original_is_refused(shop: Shop) -> None:
     with pytest.raises(InvalidInput) as refused:
         shop.submit({**shop.credit(row), "original_invoice_number": "NONE-1"})
     assert refused.value.code == "unknown_original"
+
+
+def test_a_rejected_credit_note_goes_again_only_for_what_is_left_of_excluded_lines(
+    shop: Shop,
+) -> None:
+    KRAItem.objects.create(
+        environment="sandbox", tin=PIN, item_code="KE2NTNO0000009", reference="AIRTIME",
+        name="Airtime", class_code="5059690800", type_code="2", packaging_unit="NT",
+        quantity_unit="NO", tax_type="B", is_excluded=True,
+    )  # fmt: skip
+    airtime = shop.line(description="Airtime", item_code="", reference="AIRTIME")
+    original = shop.submit(items=[shop.line(), airtime])
+    drain()
+    assert state_of(original) == "signed"
+
+    def credit(number: str, airtime: int) -> KRAInvoice:
+        parts = [(1, 1), (2, airtime)]
+        items = [{"original_line": line, "quantity": quantity} for line, quantity in parts]
+        return shop.submit(shop.credit(original, number, items=items))
+
+    shop.sandbox.kra_fault("result_code", operation="save_sale", code="913", times=1)
+    rejected = credit("CN-1", 2)
+    drain()
+    assert state_of(rejected) == "rejected"
+    credit("CN-2", 1)
+    drain()
+    done = verify_and_resend(KRAInvoice.objects.filter(pk=rejected.pk))
+    assert [done.queued, len(done.refused)] == [0, 1]
+    assert "more than" in done.refused[0]
+    assert state_of(rejected) == "rejected"
 
 
 def test_work_is_done_when_all_is_signed(shop: Shop) -> None:

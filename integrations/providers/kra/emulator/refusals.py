@@ -18,7 +18,7 @@ TEXTS = {
     "900": "There is no header information",
     "901": "It is not valid device",
     "902": "This device is installed",
-    "903": "Only VSDC device can be verified",
+    "903": "Only OSCU device can be verified",
     "905": "Only OSCU device can be verified",
     "910": "Request parameter error",
     "911": "There is no request full text",

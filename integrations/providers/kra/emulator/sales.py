@@ -63,7 +63,7 @@ def find_invoice(visit: Visit) -> Found:
     if isinstance(wanted, bool) or not isinstance(wanted, int):
         raise malformed("invcNo", "is not a whole number")
     sale = visit.unit.sales.get(wanted)
-    return Found("salesList", [] if sale is None else [_details(sale)])
+    return Found("salesList", [] if sale is None else [_details(sale, visit)])
 
 
 def confirm_sale(visit: Visit) -> None:
@@ -132,7 +132,7 @@ def _signed(visit: Visit, sale: Sale) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _details(sale: Sale) -> dict[str, Any]:
+def _details(sale: Sale, visit: Visit) -> dict[str, Any]:
     kept = {
         name: value
         for name, value in sale.body.items()
@@ -143,4 +143,6 @@ def _details(sale: Sale) -> dict[str, Any]:
         "intrlData": sale.internal_data,
         "sdcDateTime": detail_time(datetime.fromisoformat(sale.signed)),
     }  # fmt: skip
+    if visit.world.settings.found_form == "receipt":
+        kept = {"custTin": sale.body.get("custTin")}
     return kept | {"receipt": receipt}

@@ -18,6 +18,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "gateway_second_init": ("902", "same"),
     "expires_form": ("text", "number"),
     "empty_form": ("list", "null"),
+    "found_form": ("whole", "receipt"),
 }
 
 
@@ -47,6 +48,8 @@ class Settings:
     expires_form: str = "text"  # section 3 [3+]
     # Section 2.1: what is in `data` where nothing was found: the empty list, or null.
     empty_form: str = "list"
+    # Section 5.1 [1 live]: an invoice that is asked for is told whole, or as customer and receipt.
+    found_form: str = "whole"
     latency: float = 0.0  # real seconds before every answer
 
     def rate(self, tax_type: str) -> Decimal:

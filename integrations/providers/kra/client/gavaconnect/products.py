@@ -75,6 +75,7 @@ _ALL = (
         "turnover_tax", "Turnover tax", "/filing/v1/tot/paymentregistration",
         {"pin": "TaxpayerPIN", "month": "Month", "year": "Year", "turnover": "GrossTurnover"},
         envelope="TAXPAYERDETAILS", is_write=True,
+        credentials="turnover_tax",
     ),
     Product(
         "withholding_vat", "Withholding PRN", "/generate/v1/prn/whtvat", codes=_WITHHOLDING,
@@ -93,45 +94,59 @@ _ALL = (
         frozenset({"20000"}), credentials="obligations",
     ),
     # [1]: neither the request nor the answer is known.
-    Product("liabilities", "Liabilities", "/dtd/checker/v1/liabilities"),
+    Product("liabilities", "Liabilities", "/dtd/checker/v1/liabilities", credentials="liabilities"),
     Product(
         "station", "KRA station", "/dtd/checker/v1/station", {"pin": "kraPIN"},
         frozenset({"84000"}),
+        credentials="station",
     ),
     Product(
         "invoice_checker", "Invoice checker", "/checker/v1/invoice",
         {"number": "invoiceNumber", "date": "invoiceDate"}, credentials="invoice_checker",
     ),
-    Product("prn_search", "PRN search", "/dtd/checker/v1/prn", {"number": "prnNumber"}),
-    Product("eslip", "e-slip", "/payment/checker/v1/eslip", {"number": "EslipNumber"}),
+    Product(
+        "prn_search", "PRN search", "/dtd/checker/v1/prn", {"number": "prnNumber"},
+        credentials="prn_search",
+    ),
+    Product(
+        "eslip", "e-slip", "/payment/checker/v1/eslip", {"number": "EslipNumber"},
+        credentials="eslip",
+    ),
     Product(
         "income_tax_exemption", "Income-tax exemption", "/checker/v1/itexemption",
         {"pin": "pin"}, frozenset({"200"}),
+        credentials="income_tax_exemption",
     ),
     Product(
         "vat_exemption", "VAT exemption", "/dtd/checker/v1/vatexemption",
         {"number": "VatExemptionCertificateNo"}, frozenset({"83000"}),
+        credentials="vat_exemption",
     ),
     Product(
         "import_certificate", "Import certificate", "/cbc/checker/v1/importcertificate/pin",
         {"pin": "pin_no"}, frozenset({"83000"}),
+        credentials="import_certificate",
     ),
     Product(
         "import_certificate_number", "Import certificate",
         "/cbc/checker/v1/importcertificate/num", {"number": "CertificateNo"},
         frozenset({"83000"}),
+        credentials="import_certificate",
     ),
     Product(
         "excise_licence", "Excise licence", "/checker/v1/ExciseLicenseByPin",
         {"pin": "PINNo"}, frozenset({"80000"}),
+        credentials="excise_licence",
     ),
     Product(
         "excise_licence_number", "Excise licence", "/checker/v1/ExciseLicenseByNum",
         {"number": "ExciseLicenceNo"}, frozenset({"80000"}),
+        credentials="excise_licence",
     ),
     Product(
         "customs_declaration", "Customs declaration", "/checker/v1/simple/declaration",
         {"number": "DeclarationNo"},
+        credentials="customs_declaration",
     ),
     Product(
         "pin_registration", "PIN registration", "/v1/generate/pin",
@@ -141,6 +156,7 @@ _ALL = (
             "without_obligation": "IsPinWithNoOblig",
         },
         frozenset({"80000"}), "TAXPAYERDETAILS", is_write=True,
+        credentials="pin_registration",
     ),
 )  # fmt: skip
 
