@@ -49,20 +49,24 @@ def columns_of(
     model: type[Row], connection: BaseDatabaseWrapper, names: Iterable[str] = ()
 ) -> Columns[Row]:
     """The columns of these fields, in the model's order; of all where none is named."""
-    return _columns(model, connection.vendor, frozenset(names))
+    return _columns(model, connection.alias, frozenset(names))
 
 
 @lru_cache(maxsize=256)
-def _columns(model: type[Row], vendor: str, names: frozenset[str]) -> Columns[Row]:
-    connection = next(one for one in connections.all() if one.vendor == vendor)
+def _columns(model: type[Row], alias: str, names: frozenset[str]) -> Columns[Row]:
+    connection = connections[alias]
     fields = [field for field in model._meta.concrete_fields if not names or field.name in names]
     if len(fields) < len(names):
         unknown = sorted(names - {field.name for field in fields})
         raise ValueError(f"{model._meta.label} has no column {', '.join(unknown)}.")
     converters = []
     for place, field in enumerate(fields):
-        column = field.cached_col
-        found = (*connection.ops.get_db_converters(column), *field.get_db_converters(connection))
+        # Of a foreign key that of the key it points to.
+        column = field.get_col(model._meta.db_table)
+        found = (
+            *connection.ops.get_db_converters(column),
+            *column.get_db_converters(connection),
+        )
         if found:
             converters.append((place, column, found))
     quote = connection.ops.quote_name

@@ -14,6 +14,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.utils import timezone
 
+from integrations import plain_sql
 from integrations.config import Snapshot, clear_cache
 from integrations.crypto.secret import Secret
 from integrations.exceptions import (
@@ -26,7 +27,7 @@ from integrations.kra.config import branch_of, has_device
 from integrations.kra.gava_writes import refuse_open_transaction
 from integrations.logs import log_event
 from integrations.models import AuditEntry, DeviceState, KRABranch, KRASettings, acting_as
-from integrations.models.stamp import StampedQuerySet
+from integrations.models.stamp import ConfigStamp
 from integrations.providers.kra.client import DeviceInfo, EtimsClient, EtimsRefused
 from integrations.providers.kra.codes import Kind
 
@@ -242,8 +243,9 @@ def _store_key(config: Snapshot, branch: KRABranch, info: DeviceInfo) -> None:
         row = KRASettings.objects.select_for_update().get(pk=config.row_id)
         # Secrets are sent to the hosts that they were typed for, and to no others.
         hosts = row.secret_hosts or row.outbound_hosts()
-        rows = StampedQuerySet(KRASettings).filter(pk=row.pk)
-        rows.update(**_told(info), secret_hosts=hosts, updated_at=timezone.now())
+        told = {**_told(info), "secret_hosts": hosts, "updated_at": timezone.now()}
+        plain_sql.update(KRASettings, told, where={"pk": row.pk})
+        ConfigStamp.objects.touch()
         KRABranch.objects.filter(pk=branch.pk).update(
             device_state=DeviceState.READY, device_message=KEPT_ALONE, updated_at=timezone.now()
         )

@@ -88,21 +88,33 @@ def _end_unsent(
 
     `sending` is the digest of the sending's own callback address. A row that has another one by
     now was given to somebody else after our claim had ended, and only they say what becomes of it.
+    So it is where the row waits to be sent again, or the provider told of it meanwhile.
     """
+    # Read anew below, but never to act under the claim of whoever came after us.
+    claim = payment.claim_token
     with transaction.atomic():
         row = Payment.objects.select_for_update(no_key=True).get(pk=payment.pk)
-        if row.callback_digest != sending:
-            ledger.note(payment, "not_sent_late", f"{error.message} {OVERTAKEN}")
-            payment.refresh_from_db()
-        elif not (may_wait and _take_back(payment, error)):
+        is_ours = row.callback_digest == sending and not _is_told_of(row)
+        if is_ours and may_wait and _take_back(payment, error):
+            return
+        if is_ours and row.state != PaymentState.CREATED:
             fail(payment, error.message, code=error.code)
+            return
+        ledger.note(payment, "not_sent_late", f"{error.message} {OVERTAKEN}")
+        payment.refresh_from_db()
+        payment.claim_token = claim
+
+
+def _is_told_of(row: Payment) -> bool:
+    """Whether the provider has answered of a payment whose sender is not heard of any more."""
+    return row.state == PaymentState.UNKNOWN and bool(row.conversation_id or row.result_code)
 
 
 def _take_back(payment: Payment, error: IntegrationError) -> bool:
     """Make an unsent payment `created` again, with its claim where that is still ours.
 
     Where the claim has ended it counts as sent, with an outcome that nobody knows: only its
-    sender knows better. False where the table has no way back, or the provider told of it.
+    sender knows better. False where the table has no way back.
     """
 
     def put_back(claim: str, due_in: float | None) -> bool:
@@ -120,8 +132,7 @@ def _take_back(payment: Payment, error: IntegrationError) -> bool:
 
     if payment.claim_token and put_back(payment.claim_token, None):
         return True
-    is_heard_of = payment.conversation_id or payment.result_code
-    return not is_heard_of and put_back("", RESEND_PAUSE)
+    return put_back("", RESEND_PAUSE)
 
 
 def _store(payment: Payment, accept: Callable[[Ack], None], ack: Ack) -> None:

@@ -103,6 +103,32 @@ def test_what_somebody_else_sends_is_not_failed(
     assert Payment.objects.get().state == "succeeded"
 
 
+def test_what_the_provider_told_of_meanwhile_is_not_failed(
+    paying: MpesaSettings, sandbox: SandboxDriver
+) -> None:
+    """Its answer is there, whatever this sender believes: failed would mean, pay again."""
+    MpesaPaymentService.enqueue_payout(PHONE, 500, "REF001")
+    row, token = begin()
+    lose_the_claim()
+    Payment.objects.update(conversation_id="AG_20261128_0001")
+    payment = send_late(row, token)
+    assert (payment.state, payment.conversation_id) == ("unknown", "AG_20261128_0001")
+    assert payment.events.filter(kind="not_sent_late").exists()
+
+
+def test_what_waits_to_be_sent_again_is_not_failed(
+    paying: MpesaSettings, sandbox: SandboxDriver
+) -> None:
+    MpesaPaymentService.enqueue_payout(PHONE, 500, "REF001")
+    row, token = begin()
+    lose_the_claim()
+    Payment.objects.update(state="created", claim_token="a successor's")
+    payment = send_late(row, token)
+    assert (payment.state, payment.claim_token) == ("created", "a successor's")
+    # The late sender must not end its successor's claim.
+    assert row.claim_token != "a successor's"
+
+
 def test_a_prompt_of_which_nothing_left_has_failed(
     mpesa: MpesaSettings, sandbox: SandboxDriver
 ) -> None:

@@ -10,7 +10,7 @@ from integrations.models import InvoiceKind, KRAInvoice
 from integrations.providers.kra.client import FoundInvoice
 
 # Control units and databases have clocks of their own.
-CLOCKS_APART = timedelta(minutes=10)
+CLOCKS_APART = timedelta(minutes=2)
 
 
 class Verdict(StrEnum):
@@ -29,9 +29,9 @@ def verdict_of(
 
     One that differs makes it another document. What KRA left out proves nothing, so that the
     trader's number, or the total with kind or customer, has to be there. With `began`, when the
-    number was first sent for this document, a receipt will do that was signed after that: the
-    number was free until then, and the reference has seen answers with nothing more
-    (section 5.1 [1 live]).
+    number was first sent for this document, a receipt for the same customer, or for none as ours,
+    will do that was signed after that: the number was free until then, and the reference has seen
+    answers with nothing more (section 5.1 [1 live]).
     """
     agreed = differences(invoice, found)
     if False in agreed.values():
@@ -41,8 +41,9 @@ def verdict_of(
     if agreed["total"] and (agreed["kind"] or agreed["customer"]):
         return Verdict.OURS
     signed_at = found.receipt.signed_at if found.receipt is not None else None
-    if began is not None and signed_at is not None and signed_at >= began - CLOCKS_APART:
-        return Verdict.OURS
+    is_theirs = found.customer_pin.strip().upper() == invoice.customer_pin
+    if began is not None and signed_at is not None and is_theirs:
+        return Verdict.OURS if signed_at >= began - CLOCKS_APART else Verdict.UNCLEAR
     return Verdict.UNCLEAR
 
 

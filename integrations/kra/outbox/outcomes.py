@@ -64,11 +64,16 @@ def sign(
     if invoice.attention and invoice.events.filter(kind="number_foreign").exists():
         # That another program uses the control unit stays to be looked into.
         del changes["attention"]
+    claim = invoice.claim_token
     for pause in (*STORE_PAUSES, None):
         try:
+            if invoice.claim_token != claim:
+                # The last try got as far as changing what we hold in memory.
+                book.lock(invoice)
+                invoice.claim_token = claim
             is_moved = book.move(
                 invoice, InvoiceState.SIGNED, kind=kind, text=text, changes=changes,
-                claim=invoice.claim_token, unit=taken(number, config),
+                claim=claim, unit=taken(number, config),
             )  # fmt: skip
             break
         except DatabaseError:

@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 
 from integrations.exceptions import InvalidInput
 from integrations.kra.documents.credited import all_lines, left_of, take
-from integrations.kra.outbox import book, outcomes
+from integrations.kra.outbox import book, outcomes, statements
 from integrations.kra.outbox.states import AT_KRA, AT_REST, OPEN_NUMBER, QUEUE
 from integrations.models import AuditEntry, InvoiceState, KRABranch, KRAInvoice
 from integrations.models.audit import acting_as
@@ -99,6 +99,8 @@ def _sign(invoice: KRAInvoice, signed: TypedSignature, text: str) -> None:
 
 
 def _take_back(invoice: KRAInvoice, text: str) -> None:
+    # Its row is locked already; a later number is now either seen below, or not allotted.
+    statements.lock_counter(invoice.branch_id)
     later_ones = KRAInvoice.objects.filter(branch_id=invoice.branch_id, number__gt=invoice.number)
     if later_ones.filter(state__in=OPEN_NUMBER).exists():
         # Were it signed, KRA would have had this one too, which by then waits under another number.

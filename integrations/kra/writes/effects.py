@@ -75,11 +75,12 @@ def _follow_code(write: KRAWrite, old: str, new: str) -> None:
         branch__tin=write.branch.tin,
         state=WriteState.QUEUED,
     ).exclude(pk=write.pk)
-    for row in rows.only("document"):
+    for row in rows.only("document", "digest"):
         document = _replaced(row.document, old, new)
         if document != row.document:
             # The digest stays: it is of what the caller handed over.
-            KRAWrite.objects.filter(pk=row.pk, state=WriteState.QUEUED).update(document=document)
+            same = KRAWrite.objects.filter(pk=row.pk, state=WriteState.QUEUED, digest=row.digest)
+            same.update(document=document)
     _follow_code_in_invoices(write, old, new)
 
 
@@ -95,13 +96,15 @@ def _follow_code_in_invoices(write: KRAWrite, old: str, new: str) -> None:
         state__in=_UNSENT,
         queued_at__gte=write.created_at,
     )
-    for row in rows.only("document").iterator():
+    for row in rows.only("document", "digest").iterator():
         lines = row.document["lines"]
         if all(line["item_code"] != old for line in lines):
             continue
         document = {**row.document, "lines": [_renamed(line, old, new) for line in lines]}
-        # The digest stays: it is of what the caller handed over.
-        KRAInvoice.objects.filter(pk=row.pk, state__in=_UNSENT).update(document=document)
+        # The digest stays: it is of what the caller handed over. One that was corrected meanwhile
+        # has another one, and is of the new code already.
+        same = KRAInvoice.objects.filter(pk=row.pk, state__in=_UNSENT, digest=row.digest)
+        same.update(document=document)
 
 
 def _renamed(line: dict[str, Any], old: str, new: str) -> dict[str, Any]:

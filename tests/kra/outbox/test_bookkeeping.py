@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
+from django.db import OperationalError, connection
 
 from integrations import work
 from integrations.kra.outbox import book
@@ -16,7 +18,7 @@ from integrations.kra.outbox.states import (
     TRANSITIONS,
     sources_of,
 )
-from integrations.models import InvoiceState, KRAInvoice, KRAInvoiceEvent, KRAWrite
+from integrations.models import DomainEvent, InvoiceState, KRAInvoice, KRAInvoiceEvent, KRAWrite
 from tests.kra.outbox.conftest import Shop, drain, state_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -45,6 +47,24 @@ def test_a_move_under_a_lost_claim_changes_nothing(shop: Shop) -> None:
     row = shop.submit()
     assert not book.move(row, InvoiceState.REJECTED, kind="test", claim="somebody's")
     assert state_of(row) == "queued"
+
+
+def test_a_signature_is_stored_where_the_database_fails_once(shop: Shop) -> None:
+    """Late in the move, when all that is held in memory was changed already."""
+    row = shop.submit()
+    faults = iter([True])
+
+    def fail_once(execute: Any, sql: str, *rest: Any) -> Any:
+        if sql.startswith(f'INSERT INTO "{DomainEvent._meta.db_table}"') and next(faults, False):
+            raise OperationalError("the connection was reset")
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(fail_once):
+        drain()
+    assert state_of(row) == "signed"
+    assert row.number == shop.unit.last_invoice_number == 1
+    assert row.events.filter(kind="signed").count() == 1
+    assert next(faults, None) is None
 
 
 def test_the_history_is_append_only(shop: Shop) -> None:
