@@ -35,6 +35,7 @@ from integrations.kra.outbox import event_types as kra_events
 from integrations.kra.outbox import holds as kra_holds
 from integrations.kra.outbox import queue as kra_queue
 from integrations.kra.outbox import work_list as kra_work_list
+from integrations.kra.writes.sales import report_sale
 from integrations.maintenance import purge_old_rows
 from integrations.models import (
     DomainEvent,
@@ -153,7 +154,7 @@ def _connect_kra() -> None:
         kra_holds.look_after_settings, sender=KRASettings, dispatch_uid="integrations.kra_holds"
     )
     work_list.register(kra_work_list.SOURCE)
-    kra_book.when_signed(kra_queue.report_stock)
+    kra_book.when_signed(report_sale, wants=kra_queue.is_stock_reported)
 
 
 def _docs_base() -> str:

@@ -37,17 +37,21 @@ NO_NUMBER: dict[str, Any] = {"number": None}
 ORIGINAL_FELL = "original_rejected"
 ORIGINAL_REJECTED = "KRA rejected the invoice that it credits, so there is nothing to credit."
 TOLD = frozenset({InvoiceState.SIGNED, InvoiceState.REJECTED, InvoiceState.IN_DOUBT})
-# Called inside the transaction that stores a signature.
-_when_signed: list[Callable[[KRAInvoice], None]] = []
+# Called inside the transaction that stores a signature: whether it is wanted, and what does it.
+_Listener = tuple[Callable[[KRAInvoice], bool], Callable[[KRAInvoice], object]]
+_when_signed: list[_Listener] = []
 
 
-def when_signed(listener: Callable[[KRAInvoice], None]) -> None:
-    """Have every document that is signed given to `listener`, in that transaction.
+def when_signed(
+    listener: Callable[[KRAInvoice], None], wants: Callable[[KRAInvoice], bool]
+) -> None:
+    """Have every document that is signed, and that `wants` asks for, given to `listener`.
 
-    One that fails is logged and put on the document; it never undoes a signature.
+    In the transaction of the signature. One that fails is logged and put on the document; it
+    never undoes a signature.
     """
-    if listener not in _when_signed:
-        _when_signed.append(listener)
+    if (wants, listener) not in _when_signed:
+        _when_signed.append((wants, listener))
 
 
 def move(
@@ -195,8 +199,10 @@ def reject_credits(invoice: KRAInvoice, reason: str) -> None:
 
 
 def _tell_signed(invoice: KRAInvoice) -> None:
-    for listener in _when_signed:
+    for wants, listener in _when_signed:
         try:
+            if not wants(invoice):
+                continue
             with transaction.atomic():
                 listener(invoice)
         except Exception as error:

@@ -8,7 +8,6 @@ from integrations.kra.config import config_of
 from integrations.kra.outbox.outcomes import BACKOFF
 from integrations.kra.outbox.states import QUEUE
 from integrations.kra.outbox.turn import advance
-from integrations.kra.writes.sales import report_sale
 from integrations.models import KRAInvoice
 
 # One thread waits for KRA's answer to one branch: as many branches go side by side.
@@ -37,8 +36,7 @@ def make_queue() -> work.Queue[KRAInvoice]:
     )
 
 
-def report_stock(invoice: KRAInvoice) -> None:
-    """Have a signed document's goods reported to KRA's stock, where the settings say so."""
+def is_stock_reported(invoice: KRAInvoice) -> bool:
+    """Whether the settings want a signed document's goods reported to KRA's stock."""
     config = config_of(invoice.business, invoice.branch, is_sending=False)
-    if config.values["report_stock"]:
-        report_sale(invoice)
+    return bool(config.values["report_stock"])

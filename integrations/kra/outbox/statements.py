@@ -41,6 +41,11 @@ def _named(template: str) -> str:
 
 
 _ROW = "SELECT {columns} FROM {table} WHERE id = %s"
+_BRANCH = """
+    SELECT {columns}, EXISTS (
+        SELECT 1 FROM {writes} WHERE branch_id = {branches}.id AND next_attempt_at IS NOT NULL
+    ) FROM {branches} WHERE id = %s
+"""
 # Both instants are of the database's clock.
 _EARLIER = _named("""
     SELECT id FROM {writes}
@@ -65,10 +70,17 @@ def lock(invoice: KRAInvoice) -> None:
         setattr(invoice, attname, getattr(found, attname))
 
 
-def read_branch(invoice: KRAInvoice) -> KRABranch:
-    """The document's branch as it is now; the document keeps it."""
-    invoice.branch = _row(KRABranch, invoice.branch_id)
-    return invoice.branch
+def read_branch(invoice: KRAInvoice) -> tuple[KRABranch, bool]:
+    """The document's branch as it is now, which it keeps; and whether any report of it waits."""
+    connection = connections["default"]
+    columns = plain_sql.columns_of(KRABranch, connection)
+    with connection.cursor() as cursor:
+        cursor.execute(_BRANCH.format(columns=columns.sql, **_NAMES), [invoice.branch_id])
+        found = cursor.fetchone()
+    if found is None:
+        raise ObjectDoesNotExist(f"The branch {invoice.branch_id} is gone.")
+    invoice.branch = columns.instance(found[:-1], connection)
+    return invoice.branch, bool(found[-1])
 
 
 def lock_counter(branch_id: int) -> int:

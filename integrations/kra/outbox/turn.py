@@ -63,7 +63,7 @@ def _take_turn(invoice: KRAInvoice) -> Outcome:
     if not invoice.has_time_left():
         # This process slept past its claim. Nothing was sent, so somebody may still send it.
         return Again(delay_seconds=0, count_attempt=False)
-    branch = statements.read_branch(invoice)
+    branch, is_behind_reports = statements.read_branch(invoice)
     try:
         config = config_of(invoice.business, branch, is_sending=True)
     except ConfigurationUnavailable as error:
@@ -74,7 +74,7 @@ def _take_turn(invoice: KRAInvoice) -> Outcome:
     if branch.held_reason and not holds.try_release(branch, config):
         return Again(delay_seconds=holds.LOOK_EVERY, error=branch.held_reason, count_attempt=False)
     # Only now: what goes first may wait for the very branch that was just let go.
-    waits = _must_wait(invoice)
+    waits = _must_wait(invoice, is_behind_reports=is_behind_reports)
     if waits is not None:
         return waits
     away = _still_away(invoice, config)
@@ -155,7 +155,7 @@ def _body(invoice: KRAInvoice, config: Snapshot, number: int) -> dict[str, Any]:
     )  # fmt: skip
 
 
-def _must_wait(invoice: KRAInvoice) -> Outcome | None:
+def _must_wait(invoice: KRAInvoice, *, is_behind_reports: bool) -> Outcome | None:
     """Whether something else of the branch goes first, or the document can't go at all."""
     original = invoice.original
     if original is not None and original.state == InvoiceState.REJECTED:
@@ -166,7 +166,7 @@ def _must_wait(invoice: KRAInvoice) -> Outcome | None:
             return Kept()
         reason = "It waits for the invoice that it credits."
         return Again(delay_seconds=ORIGINAL_PAUSE, error=reason, count_attempt=False)
-    write = statements.earlier_write(invoice)
+    write = statements.earlier_write(invoice) if is_behind_reports else None
     if write is None:
         return None
     shortest, longest = WRITE_PAUSE

@@ -93,7 +93,7 @@ def test_what_follows_a_signature_never_undoes_it(
     def broken(_invoice: KRAInvoice) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(book, "_when_signed", [broken])
+    monkeypatch.setattr(book, "_when_signed", [(lambda _invoice: True, broken)])
     row = shop.submit()
     drain()
     assert state_of(row) == "signed"

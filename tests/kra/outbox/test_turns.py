@@ -83,10 +83,11 @@ def test_a_number_that_is_not_the_next_any_more_is_not_allotted(shop: Shop) -> N
     hands = iter([1])
 
     def set_right(execute: Any, sql: str, *rest: Any) -> Any:
-        # What a turn asks after its look at the branch, outside any transaction.
+        answer = execute(sql, *rest)
+        # The turn's look at the branch, outside any transaction.
         if "integrations_krawrite" in sql and (number := next(hands, None)):
             KRABranch.objects.update(last_invoice_number=number)
-        return execute(sql, *rest)
+        return answer
 
     with connection.execute_wrapper(set_right):
         drain()
