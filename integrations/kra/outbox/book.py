@@ -43,7 +43,7 @@ _when_signed: list[_Listener] = []
 
 
 def when_signed(
-    listener: Callable[[KRAInvoice], None], wants: Callable[[KRAInvoice], bool]
+    listener: Callable[[KRAInvoice], object], wants: Callable[[KRAInvoice], bool]
 ) -> None:
     """Have every document that is signed, and that `wants` asks for, given to `listener`.
 
