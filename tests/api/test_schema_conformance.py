@@ -12,6 +12,7 @@ from django.core.wsgi import get_wsgi_application
 from django.utils import timezone
 from drf_spectacular.generators import SchemaGenerator
 from hypothesis import HealthCheck, settings
+from schemathesis.config import SchemathesisConfig
 from schemathesis.specs.openapi import checks
 
 from integrations.models import (
@@ -27,6 +28,7 @@ from integrations.models import (
 )
 from integrations.payments.mpesa_payment import MpesaPaymentService
 from tests.api import webhook_clients
+from tests.chaos.disasters import IS_FULL
 from tests.conftest import PHONE
 from tests.kra.outbox.conftest import Shop
 from tests.sandbox.driver import SandboxDriver
@@ -40,8 +42,14 @@ pytestmark = pytest.mark.browser  # Slow, and the same on every stack: runs once
 
 
 def load_schema() -> Any:
+    """The schema. The boundaries of every field, some 80 requests for each endpoint, are asked at
+    full size only: they take as long as half of all tests."""
     raw = SchemaGenerator().get_schema(request=None, public=True)
-    schema = schemathesis.openapi.from_dict(raw)
+    # The boundaries of every field are some 60 requests more for each endpoint, which take as long
+    # as a third of all tests: at full size only.
+    phases = {"coverage": {"enabled": IS_FULL}}
+    config = SchemathesisConfig.from_dict({"phases": phases})
+    schema = schemathesis.openapi.from_dict(raw, config=config)
     schema.app = get_wsgi_application()
     return schema
 
