@@ -42,8 +42,6 @@ pytestmark = pytest.mark.browser  # Slow, and the same on every stack: runs once
 
 
 def load_schema() -> Any:
-    """The schema. The boundaries of every field, some 80 requests for each endpoint, are asked at
-    full size only: they take as long as half of all tests."""
     raw = SchemaGenerator().get_schema(request=None, public=True)
     # The boundaries of every field are some 60 requests more for each endpoint, which take as long
     # as a third of all tests: at full size only.
