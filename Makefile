@@ -67,9 +67,11 @@ lint: $(DEVELOPMENT) ## Formatting, lint, types, import directions, migrations, 
 HOSTILE := $(addprefix tests/webhooks/test_,courier_faults.py courier_guard.py courier_tls.py \
 	classify.py schedule.py)
 
+# Every boundary of every field of the API.
+BOUNDARIES := tests/api/test_schema_conformance.py
+
 chaos: $(DEVELOPMENT) ## Break whole installations on purpose, at full size (CHAOS_SEED repeats a run)
-	@CHAOS_FULL=1 $(BIN)/python -m pytest tests/chaos $(HOSTILE) tests/api/test_schema_conformance.py \
-		-s $(PYTEST_ARGS)
+	@CHAOS_FULL=1 $(BIN)/python -m pytest tests/chaos $(HOSTILE) $(BOUNDARIES) -s $(PYTEST_ARGS)
 
 bench: $(COMPARISON) ## Print the figures, as ratios to floors and to other products in the same run
 	@$(BENCH)/bin/python -m benchmarks

@@ -153,7 +153,8 @@ def _skip_to(write: KRAWrite, expected: int, told: Settled) -> None:
     elif write.renumbered >= MOST_RENUMBERED:
         look = AGAIN_AND_AGAIN.format(MOST_RENUMBERED)
     elif expected - (write.number or 0) > MOST_SKIPPED and last and not _was_told(write):
-        code, look = FAR, FAR_AHEAD.format(expected, write.number)
+        code = "far_ahead"
+        look = FAR_AHEAD.format(expected, write.number)
     if look:
         reject(write, look, code=code, text=told.text, attention=look)
         return
