@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from types import MappingProxyType
 
 from django.db import models
@@ -64,3 +65,60 @@ class QrTarget(models.TextChoices):
 
     LINK = "link", "KRA's page about the receipt"
     TEXT = "text", "The receipt's data as text (VSCU)"
+
+
+# Products of GavaConnect that may have a key pair of their own (section 1).
+OWN_KEYS = (
+    "pin_by_pin",
+    "pin_by_id",
+    "tcc_check",
+    "tcc_application",
+    "nil_return",
+    "withholding",
+    "obligations",
+    "invoice_checker",
+    "turnover_tax",
+    "liabilities",
+    "station",
+    "prn_search",
+    "eslip",
+    "income_tax_exemption",
+    "vat_exemption",
+    "import_certificate",
+    "excise_licence",
+    "customs_declaration",
+    "pin_registration",
+)
+# The form's parts, with their fields in order.
+SECTIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "Control unit": (
+            "device_serial", "communication_key", "control_unit_id", "mrc_no", "pos_serial",
+            "starting_invoice_number", "starting_stock_number", "starting_purchase_number",
+        ),
+        "Invoices": (
+            "amount_profile", "tax_rates", "retail_customer_name", "retail_customer_pin",
+            "unknown_items", "default_item_code", "default_item_class",
+            "default_packaging_unit", "default_quantity_unit", "credit_reasons",
+            "credit_note_limit", "credit_note_months", "report_stock",
+            "signature_wait_seconds", "registrar_id", "registrar_name",
+        ),
+        "Receipts": (
+            "trade_name", "receipt_address", "top_message", "bottom_message", "qr_target",
+            "qr_url", "qr_sandbox_url",
+        ),
+        "GavaConnect": (
+            "client_id", "client_secret", "gavaconnect_url", "gavaconnect_sandbox_url",
+            "username", "password", "token_path", "certificate_path", "compliance_path",
+            *(f"{name}_client_{part}" for name in OWN_KEYS for part in ("id", "secret")),
+            "obligation_codes", "gavaconnect_facts",
+        ),
+        "What KRA does not document": (
+            "paths", "invoice_path", "invoice_status_path", "sync_path", "duplicate_codes",
+            "vscu_duplicate_codes", "purchase_rejected_code", "first_list_date",
+            "is_bearer_sent", "is_invoice_saved_twice", "purchaser_acceptance",
+            "is_supply_discounted", "is_receipt_enough", "stock_adjusted_in_code",
+            "read_timeout", "offline_hours", "offline_alarm_hours", "requests_per_second",
+        ),
+    }
+)  # fmt: skip

@@ -18,6 +18,7 @@ from integrations.models.kra_choices import (
     OWN_PATHS,
     QR_PRODUCTION,
     QR_SANDBOX,
+    SECTIONS,
     AmountProfile,
     QrTarget,
     Transport,
@@ -59,56 +60,7 @@ class KRASettings(AccountSettings):
 
     account_field = "branch_code"
     aliases = MappingProxyType({"mode": "environment"})
-    sections = MappingProxyType(
-        {
-            "Control unit": (
-                "device_serial", "communication_key", "control_unit_id", "mrc_no", "pos_serial",
-                "starting_invoice_number", "starting_stock_number", "starting_purchase_number",
-            ),
-            "Invoices": (
-                "amount_profile", "tax_rates", "retail_customer_name", "retail_customer_pin",
-                "unknown_items", "default_item_code", "default_item_class",
-                "default_packaging_unit", "default_quantity_unit", "credit_reasons",
-                "credit_note_limit", "credit_note_months", "report_stock",
-                "signature_wait_seconds", "registrar_id", "registrar_name",
-            ),
-            "Receipts": (
-                "trade_name", "receipt_address", "top_message", "bottom_message", "qr_target",
-                "qr_url", "qr_sandbox_url",
-            ),
-            "GavaConnect": (
-                "client_id", "client_secret", "gavaconnect_url", "gavaconnect_sandbox_url",
-                "username", "password", "token_path", "certificate_path", "compliance_path",
-                "pin_by_pin_client_id", "pin_by_pin_client_secret",
-                "pin_by_id_client_id", "pin_by_id_client_secret",
-                "tcc_check_client_id", "tcc_check_client_secret",
-                "tcc_application_client_id", "tcc_application_client_secret",
-                "nil_return_client_id", "nil_return_client_secret",
-                "withholding_client_id", "withholding_client_secret",
-                "obligations_client_id", "obligations_client_secret",
-                "invoice_checker_client_id", "invoice_checker_client_secret",
-                "turnover_tax_client_id", "turnover_tax_client_secret",
-                "liabilities_client_id", "liabilities_client_secret",
-                "station_client_id", "station_client_secret",
-                "prn_search_client_id", "prn_search_client_secret",
-                "eslip_client_id", "eslip_client_secret",
-                "income_tax_exemption_client_id", "income_tax_exemption_client_secret",
-                "vat_exemption_client_id", "vat_exemption_client_secret",
-                "import_certificate_client_id", "import_certificate_client_secret",
-                "excise_licence_client_id", "excise_licence_client_secret",
-                "customs_declaration_client_id", "customs_declaration_client_secret",
-                "pin_registration_client_id", "pin_registration_client_secret",
-                "obligation_codes", "gavaconnect_facts",
-            ),
-            "What KRA does not document": (
-                "paths", "invoice_path", "invoice_status_path", "sync_path", "duplicate_codes",
-                "vscu_duplicate_codes", "purchase_rejected_code", "first_list_date",
-                "is_bearer_sent", "is_invoice_saved_twice", "purchaser_acceptance",
-                "is_supply_discounted", "is_receipt_enough", "stock_adjusted_in_code",
-                "read_timeout", "offline_hours", "offline_alarm_hours", "requests_per_second",
-            ),
-        }
-    )  # fmt: skip
+    sections = SECTIONS
 
     integration = integration_link("kra_settings")
     transport = models.CharField(
