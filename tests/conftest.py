@@ -257,7 +257,7 @@ def make_due(payment: Payment) -> None:
     )
 
 
-def wait_until(happens: Callable[[], Any], seconds: float = 5.0) -> Any:
+def wait_until(happens: Callable[[], Any], seconds: float = 60.0) -> Any:
     """What `happens` returns once it is true; fails after `seconds`."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

@@ -8,13 +8,16 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from tests.hunt.plants import planted
 
 SHOTS = Path(__file__).parent / "shots"
 PHONE = {"width": 390, "height": 844}
 DESKTOP = {"width": 1280, "height": 900}
+# Milliseconds that a busy machine may take; the browser's own five seconds are few.
+PATIENCE = 60_000
+expect.set_options(timeout=PATIENCE)
 
 
 @pytest.fixture
@@ -32,7 +35,7 @@ def open_admin(browser: Browser, public_url: str) -> Iterator[Callable[..., Page
         )
         windows.append(window)
         page = window.new_page()
-        page.set_default_timeout(30_000)
+        page.set_default_timeout(PATIENCE)
         page.goto("/admin/login/")
         page.get_by_label("Username").fill("admin")
         page.get_by_label("Password").fill(planted("admin password"))

@@ -11,6 +11,7 @@ from playwright.sync_api import Page
 
 from integrations.models import MpesaSettings
 from integrations.payments.mpesa_payment import MpesaPaymentService
+from tests.browser.conftest import PATIENCE
 from tests.conftest import PHONE, run_work
 
 pytestmark = pytest.mark.browser
@@ -50,7 +51,7 @@ def test_no_page_of_the_admin_breaks_the_policy(
     MpesaPaymentService.initiate_stk_push(phone=PHONE, amount=10, account_reference="INV1")
     run_work()
     page = open_admin()
-    page.set_default_timeout(30_000)
+    page.set_default_timeout(PATIENCE)
     refused = violations(page)
     page.goto("/admin/")
     addresses = {link.get_attribute("href") or "" for link in page.locator("a[href]").all()}

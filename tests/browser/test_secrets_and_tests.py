@@ -89,7 +89,7 @@ def test_a_bad_key_and_a_slow_provider_are_told_in_words(
     press_test(page)
     expect(result).to_have_text("Testing…")
     expect(page.get_by_role("button", name="Test connection")).to_be_disabled()
-    expect(result).to_contain_text("Saved settings: Connected to", timeout=20_000)
+    expect(result).to_contain_text("Saved settings: Connected to")
     expect(page.locator("[data-settings-badge]")).to_have_text("Connected")
 
 
@@ -104,7 +104,7 @@ def test_a_provider_that_is_down_is_told_in_words(
     row = MpesaSettings.objects.create(**values)
     page = open_admin()
     open_form(page, row)
-    expect(press_test(page)).to_contain_text("did not accept a connection", timeout=20_000)
+    expect(press_test(page)).to_contain_text("did not accept a connection")
     expect(page.locator("[data-settings-badge]")).to_have_text("Failing")
     page.reload()
     expect(page.locator("[data-last-test]")).to_contain_text("did not accept a connection")

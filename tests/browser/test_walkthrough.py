@@ -89,12 +89,12 @@ def test_configure_pay_and_find_out_why_a_second_payment_failed(
     shoot(page, "payment-waiting")
     answer(phone, "Approve")
     # The open page follows: nobody reloads it.
-    expect(page.get_by_text("Succeeded").first).to_be_visible(timeout=15_000)
+    expect(page.get_by_text("Succeeded").first).to_be_visible()
     shoot(page, "payment-paid")
 
     request_payment(page, "INV002")
     answer(phone, "Wrong PIN")
-    expect(page.get_by_text("Failed").first).to_be_visible(timeout=15_000)
+    expect(page.get_by_text("Failed").first).to_be_visible()
     expect(page.get_by_text(re.compile("PIN")).first).to_be_visible()
     shoot(page, "payment-failed")
 
@@ -114,8 +114,8 @@ def test_the_ledger_shows_a_payment_as_it_arrives(
     page.goto("/admin/integrations/payment/")
     MpesaPaymentService.initiate_stk_push("0712345678", 150, "LIVE-1")
     row = page.get_by_role("row").filter(has_text="LIVE-1")
-    expect(row).to_be_visible(timeout=15_000)
-    expect(row).to_contain_text("Succeeded", timeout=15_000)
+    expect(row).to_be_visible()
+    expect(row).to_contain_text("Succeeded")
 
 
 def test_sending_the_form_twice_prompts_once(

@@ -76,8 +76,11 @@ class Papers:
 
     def over_credit(self, branch: str, original: KRAInvoice) -> dict[str, Any]:
         """A credit note of one piece more than the first line had."""
-        line = original.document["lines"][0]
-        pieces = Decimal(line["quantity"]) + 1
+        lines = original.document["lines"]
+        line = lines[0]
+        # Told KRA as two lines, where one price makes no even total.
+        parts = [each for each in lines if each["source"] == line["source"]]
+        pieces = sum(Decimal(each["quantity"]) for each in parts) + 1
         part = {"description": line["name"], "item_code": line["item_code"],
                 "quantity": str(pieces), "original_line": 1}  # fmt: skip
         return {**self.credit(branch, original), "items": [part]}

@@ -64,7 +64,7 @@ def _after_a_killed_sender(installation: Installation) -> list[str]:
     push = order.push(0)
     caller = threading.Thread(target=_call, args=(f"{installation.web_url}/pay/{order.how}", push))
     caller.start()
-    wait_until(lambda: installation.sandbox.book()["payouts"], 20)
+    wait_until(lambda: installation.sandbox.book()["payouts"])
     installation.kill("web")
     caller.join()
     installation.start("web")

@@ -252,7 +252,7 @@ def test_an_entry_that_commits_late_is_sealed_after_the_others():
 
     thread = threading.Thread(target=slow)
     thread.start()
-    assert written.wait(timeout=10)
+    assert written.wait(timeout=60)
     try:
         record(2)
         assert seal_audit_trail() == 2

@@ -127,7 +127,7 @@ def test_a_row_that_somebody_holds_is_skipped_and_not_waited_for(notes: Any) -> 
 
     with ThreadPoolExecutor(1) as pool:
         holder = pool.submit(hold)
-        assert is_held.wait(10)
+        assert is_held.wait(60)
         with connection.cursor() as cursor:
             cursor.execute("SET lock_timeout = '3s'")
         try:

@@ -141,7 +141,7 @@ def all_locks_held() -> Iterator[int]:
 
     thread = threading.Thread(target=hold, daemon=True)
     thread.start()
-    assert held.wait(10)
+    assert held.wait(60)
     yield len(locks)
     release.set()
     thread.join(10)

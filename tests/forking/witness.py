@@ -33,7 +33,7 @@ class Witness:
         self._seen = threading.Event()
         self._ready = threading.Event()
         threading.Thread(target=self._watch, daemon=True).start()
-        assert self._ready.wait(10)
+        assert self._ready.wait(60)
 
     def environment(self) -> dict[str, str]:
         """How a child process finds both."""
@@ -48,7 +48,7 @@ class Witness:
         """Put what comes now under another heading; returns when the server agrees."""
         self._seen.clear()
         self._marks.echo(f"phase {phase}")
-        assert self._seen.wait(10)
+        assert self._seen.wait(60)
 
     def cache_ports(self, phase: str) -> set[str]:
         return self._ports[phase, "SET"]

@@ -48,7 +48,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
     for process in started:
         process.send_signal(signal.SIGTERM)
         try:
-            process.wait(timeout=20)
+            process.wait(timeout=60)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
@@ -58,7 +58,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 def get(url: str, token: str = TOKEN) -> requests.Response | None:
     headers = {"Authorization": f"Bearer {token}", "Connection": "close"}
     with contextlib.suppress(requests.ConnectionError):
-        return requests.get(url, headers=headers, timeout=30)
+        return requests.get(url, headers=headers, timeout=90)
     return None
 
 
@@ -106,7 +106,7 @@ def test_the_counters_of_all_gunicorn_workers_add_up(
     refused = get(f"{web}/metrics", token="wrong")
     assert refused is not None and refused.status_code == 404
     master.send_signal(signal.SIGTERM)
-    master.wait(timeout=30)
+    master.wait(timeout=60)
     assert not folder.exists()
 
 
@@ -117,13 +117,13 @@ def test_a_worker_tells_what_it_did_on_a_port_of_its_own(start: Start, tmp_path:
     url = f"http://127.0.0.1:{port}/metrics"
     wait_until(lambda: worker.poll() is not None or get(url) is not None, seconds=60)
     assert worker.poll() is None, (tmp_path / "output").read_text()[-4000:]
-    wait_until(lambda: not Job.objects.exclude(work_state="done").exists(), seconds=20)
+    wait_until(lambda: not Job.objects.exclude(work_state="done").exists())
 
     def has_counted() -> bool:
         done = {"queue": "tests.jobs", "outcome": "done"}
         return read(url)("integrations_work_handled_total", **done) == 7
 
-    wait_until(has_counted, seconds=10)
+    wait_until(has_counted)
     # Loopback needs no token; nothing else is there.
     assert requests.get(url, timeout=10).status_code == 200
     assert requests.get(url.replace("metrics", "else"), timeout=10).status_code == 404

@@ -154,7 +154,7 @@ def test_the_second_waits_for_the_end_of_the_firsts_transaction() -> None:
     with transaction.atomic():
         limits.reserve(config, make())
         thread.start()
-        assert begun.wait(10)
+        assert begun.wait(60)
         thread.join(0.3)
         assert outcome == []
     thread.join(20)

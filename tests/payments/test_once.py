@@ -114,7 +114,7 @@ def test_of_two_at_once_one_is_made(db: None) -> None:
     def slow() -> Any:
         made.append(1)
         inside.set()
-        assert go_on.wait(10)
+        assert go_on.wait(60)
         return True, None, {"state": "sent"}
 
     def first() -> None:
@@ -125,7 +125,7 @@ def test_of_two_at_once_one_is_made(db: None) -> None:
 
     thread = threading.Thread(target=first)
     thread.start()
-    assert inside.wait(10)
+    assert inside.wait(60)
     assert once("m", "k", "", {}, slow)[2]["code"] == "outcome_unknown"
     go_on.set()
     thread.join(10)

@@ -175,7 +175,7 @@ class SandboxDriver:
         """Move the sandbox's clock; callbacks that became due are sent."""
         self.post("clock", advance=seconds)
 
-    def settle(self, timeout: float = 5.0) -> None:
+    def settle(self, timeout: float = 60.0) -> None:
         """Wait until no callback waits or is under way."""
         assert self.post("settle", timeout=timeout)["settled"], "callbacks are still under way"
 
@@ -183,10 +183,10 @@ class SandboxDriver:
         self.post("reset")
 
     def get(self, path: str) -> dict[str, Any]:
-        return self._result(self._session.get(f"{self.base_url}/_control/{path}", timeout=10))
+        return self._result(self._session.get(f"{self.base_url}/_control/{path}", timeout=60))
 
     def _text(self, path: str) -> str:
-        response = self._session.get(f"{self.base_url}/_control/{path}", timeout=10)
+        response = self._session.get(f"{self.base_url}/_control/{path}", timeout=60)
         assert response.status_code == 200, response.text
         return response.text
 

@@ -51,7 +51,7 @@ def test_it_prints_its_addresses_and_ends_well_when_told_to(
     driver.settle()
     assert len(receiver.received) == 1
     process.send_signal(number)
-    assert process.wait(10) == 0
+    assert process.wait(60) == 0
     with pytest.raises(requests.ConnectionError):
         driver.counters()
 
@@ -62,7 +62,7 @@ def test_a_killed_one_keeps_its_book(tmp_path: Path, receiver: Receiver) -> None
     driver = SandboxDriver(url)
     Shop(driver.daraja_url, receiver.url).push()
     process.kill()
-    process.wait(10)
+    process.wait(60)
     process, url = start(*options)
     try:
         driver = SandboxDriver(url)
@@ -71,7 +71,7 @@ def test_a_killed_one_keeps_its_book(tmp_path: Path, receiver: Receiver) -> None
         assert receiver.received[0].callback["ResultCode"] == 0
     finally:
         process.kill()
-        process.wait(10)
+        process.wait(60)
 
 
 @pytest.mark.parametrize("options", [("--host", "0.0.0.0"), ("--speed", "-1"), ("--port", "99999")])

@@ -35,7 +35,7 @@ def turn(box: Locator, on: bool, found: Callable[[], object]) -> None:
             box.click()
         return bool(found()) is on
 
-    wait_until(is_turned, 20)
+    wait_until(is_turned)
 
 
 @pytest.mark.browser

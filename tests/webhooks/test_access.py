@@ -60,7 +60,7 @@ def plan_for(server: LoopbackServer, **values: Any) -> EndpointPlan:
 
 
 def token_of(access_tokens: AccessTokens, plan: EndpointPlan) -> str:
-    return str(wait_until(lambda: access_tokens.get(plan), seconds=20))
+    return str(wait_until(lambda: access_tokens.get(plan)))
 
 
 def failure_of(access_tokens: AccessTokens, plan: EndpointPlan) -> IntegrationError:
@@ -71,7 +71,7 @@ def failure_of(access_tokens: AccessTokens, plan: EndpointPlan) -> IntegrationEr
             return error
         return None
 
-    found = wait_until(ask, seconds=20)
+    found = wait_until(ask)
     assert isinstance(found, IntegrationError)
     return found
 

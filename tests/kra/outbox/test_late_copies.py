@@ -37,7 +37,7 @@ def taken_late(shop: Shop, data: dict[str, object]) -> KRAInvoice:
     assert shop.book() == []
     # Now the first copy goes on its way.
     shop.sandbox.clear_kra_faults()
-    wait_until(lambda: len(shop.book()) == 1, 30)
+    wait_until(lambda: len(shop.book()) == 1)
     return row
 
 

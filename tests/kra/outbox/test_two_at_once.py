@@ -107,7 +107,7 @@ def test_workers_share_branches(open_shop: Callable[..., Shop]) -> None:
 
     def work_away() -> None:
         try:
-            wait_until(lambda: not work.drain(QUEUE, 5), seconds=20)
+            wait_until(lambda: not work.drain(QUEUE, 5))
         finally:
             connections.close_all()
 
@@ -203,7 +203,7 @@ def test_two_processes_drain_one_branch(shop: Shop) -> None:
     }
     children = [subprocess.Popen([sys.executable, "-c", code], env=env, cwd=ROOT) for _ in range(2)]
     try:
-        wait_until(lambda: not KRAInvoice.objects.exclude(state="signed").exists(), seconds=40)
+        wait_until(lambda: not KRAInvoice.objects.exclude(state="signed").exists())
     finally:
         for child in children:
             child.terminate()
