@@ -10,11 +10,19 @@ from urllib.parse import quote
 from django.db import connection
 
 ROOT = Path(__file__).resolve().parents[1]
+# What a killed process held is free again soon. Seconds.
+SHORT_LEASES = {
+    "INTEGRATIONS_LEASE_SECONDS": "2",
+    "INTEGRATIONS_DEADLINE_SECONDS": "1.8",
+    "INTEGRATIONS_KRA_LEASE_SECONDS": "2",
+    "INTEGRATIONS_KRA_DEADLINE_SECONDS": "1.8",
+}
 
 
 def child_environment(**extra: str) -> dict[str, str]:
     """The environment by which a child process uses this test's database and keys."""
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path]), **extra}
+    path = os.pathsep.join([str(ROOT), *sys.path])
+    env = {**os.environ, **SHORT_LEASES, "PYTHONPATH": path, **extra}
     if connection.vendor == "postgresql":
         have = connection.settings_dict
         credentials = ":".join(

@@ -46,6 +46,7 @@ class KRAInvoiceAdmin(LiveDocumentAdmin, KRAInvoiceActionsAdmin):
         "reason_shown", "times_sent", "total_shown", "customer_shown", "number", "receipt_shown",
         "branch_shown", "environment_shown", "business",
     )  # fmt: skip
+    list_display_links = ("created_shown", "trader_number")
     list_select_related = ("branch",)
     list_left_out = ("document", "body", "branch__details")
     list_filter = (

@@ -34,7 +34,8 @@ def start(*options: str) -> tuple[subprocess.Popen[str], str]:
     assert process.stdout is not None
     line = process.stdout.readline()
     found = re.fullmatch(
-        r"Sandbox ready: M-Pesa Daraja at (http://127\.0\.0\.1:\d+)/mpesa-daraja; panel at \1/\n",
+        r"Sandbox ready: M-Pesa Daraja at (http://127\.0\.0\.1:\d+)/mpesa-daraja, "
+        r"KRA eTIMS and GavaConnect at \1/kra; panel at \1/\n",
         line,
     )
     assert found, line

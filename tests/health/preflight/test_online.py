@@ -37,6 +37,7 @@ def examine(row: MpesaSettings, *, works: bool = True, wait: float = 5.0) -> lis
 
     def sleep(_seconds: float) -> None:
         if works:
+            SandboxDriver(row.sandbox_url.removesuffix("/mpesa-daraja")).settle()
             run_work("queries", "callbacks")
 
     config = row_snapshot("mpesa", row.business, describe_row(row), source="row")
