@@ -11,12 +11,12 @@ from typing import Any
 from integrations.config import get_snapshot
 from integrations.exceptions import TransportError
 from integrations.models import MpesaSettings, Payment
-from integrations.outbound import Response, provider_states
+from integrations.outbound import Response, gate, provider_states
 from integrations.outbound.limiter import BRAKE_GAP
 from integrations.payments.mpesa_payment import MpesaPaymentService
 from integrations.providers.mpesa.client import DarajaClient, is_throttled
 from integrations.providers.mpesa.client import stk as daraja
-from tests.conftest import PHONE, run_work
+from tests.conftest import PHONE, clear_shared, run_work
 from tests.outbound.conftest import at_once
 from tests.sandbox.driver import SandboxDriver
 
@@ -54,20 +54,26 @@ def test_a_burst_of_questions_ends_with_few_refusals(
     DarajaClient(config).check()
     sandbox.fault("spike_arrest", operation="stk_query", times=None, per_second=ALLOWED)
     wire = Wire(monkeypatch)
-    begun = time.monotonic()
 
     def ask(number: int) -> tuple[str, int]:
         answer = DarajaClient(config).stk_query(f"ws_CO_{number}")
         return answer.error.code if answer.error else "", threading.get_ident()
 
-    answers = at_once(60, ask)
-    codes = Counter(code for code, _thread in answers)
-    refused = [thread for code, thread in answers if code == "500.003.02"]
-    assert refused
-    assert codes == {"500.003.02": len(refused), "500.001.1001": 60 - len(refused)}
-    # How many were under way by then is the machine's doing: ten of the first thirty and more.
-    told_at = min(wire.heard[thread] for thread in refused)
-    later = {thread for _code, thread in answers if wire.left[thread] > told_at + BRAKE_GAP / 2}
+    # How many are under way when the first refusal is heard is the machine's doing: ten of the
+    # first thirty and more, or nearly all where it stood still. Then there is nothing to see.
+    for _ in range(5):
+        gate.local.forget()
+        clear_shared()
+        begun = time.monotonic()
+        answers = at_once(60, ask)
+        codes = Counter(code for code, _thread in answers)
+        refused = [thread for code, thread in answers if code == "500.003.02"]
+        assert refused
+        assert codes == {"500.003.02": len(refused), "500.001.1001": 60 - len(refused)}
+        told_at = min(wire.heard[thread] for thread in refused)
+        later = {thread for _, thread in answers if wire.left[thread] > told_at + BRAKE_GAP / 2}
+        if len(later) >= 10:
+            break
     assert len(later) >= 10, codes
     # At an unchanged rate all of them would be refused.
     assert len(later.intersection(refused)) <= 5, codes
