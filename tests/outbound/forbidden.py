@@ -90,7 +90,7 @@ class ForbiddenListener:
         """Show that it hears: one connection of each family, which is then forgotten."""
         for host in ("127.0.0.1", "::1"):
             socket.create_connection((host, self.port), timeout=5).close()
-        for _ in range(500):
+        for _ in range(6000):
             if len(self.hits) == 2:
                 break
             threading.Event().wait(0.01)

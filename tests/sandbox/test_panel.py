@@ -111,7 +111,7 @@ def test_a_person_plays_a_customer_and_chooses_a_result(
 
 
 def until(happens: Any, page: Any) -> None:
-    for _ in range(100):
+    for _ in range(3000):
         if happens():
             return
         page.wait_for_timeout(20)

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import wait_until
 from tests.sandbox.daraja import Shop
 from tests.sandbox.driver import SandboxDriver
 from tests.sandbox.office import Office, parameters
@@ -78,10 +79,7 @@ def test_what_is_under_way_and_what_failed_have_words(
     sandbox.scenario("approve", operation="transaction_status", seconds=1)
     answer = office.status(OriginalConversationID=asked)
     assert answer.status_code == 200
-    for _ in range(500):
-        if office.arrived("res"):
-            break
-        sandbox.get("clock")
+    wait_until(lambda: office.arrived("res"))
     assert_result(office, "result_status_authorized")
     sandbox.advance(5001)
     sandbox.settle()

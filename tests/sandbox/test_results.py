@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import wait_until
 from tests.sandbox.daraja import PHONE
 from tests.sandbox.driver import SandboxDriver
 from tests.sandbox.office import Office, parameters
@@ -139,11 +140,10 @@ class TestOnItsWay:
         sandbox.fault("late_callback", operation="b2c", seconds=100_000)
         office.b2c()
         sandbox.advance(20)
-        for _ in range(200):
-            if sandbox.book()["payouts"][0]["state"] == "decided":
-                break
+        wait_until(lambda: sandbox.book()["payouts"][0]["state"] == "decided")
         assert office.receiver.received == []
-        sandbox.advance(100_001)
+        # It may be put on its way a moment after that: the clock goes on until it came.
+        wait_until(lambda: sandbox.advance(100_001) or office.receiver.received)
         assert office.result()["ResultCode"] == 0
 
     def test_it_can_be_overtaken(self, sandbox: SandboxDriver, office: Office) -> None:
