@@ -38,7 +38,10 @@ def start(*options: str) -> tuple[subprocess.Popen[str], str]:
         r"KRA eTIMS and GavaConnect at \1/kra; panel at \1/\n",
         line,
     )
-    assert found, line
+    if found is None:
+        process.kill()
+        process.wait(60)
+        pytest.fail(f"It printed {line!r}.")
     return process, found.group(1)
 
 
