@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from django.db import models, transaction
+from django.db import models, router, transaction
 
 from integrations.crypto.fields import DUMP_MARK, EncryptedTextField, note_stored
 from integrations.crypto.keyring import keyring, unwrap_key, wrap_key
@@ -87,8 +87,12 @@ class AppSettings(models.Model):
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Save; every process rereads its keyring."""
-        with transaction.atomic():
-            before = None if self._state.adding else type(self).objects.filter(pk=self.pk).first()
+        alias = kwargs.get("using") or router.db_for_write(type(self), instance=self)
+        with transaction.atomic(), transaction.atomic(using=alias, savepoint=False):
+            # Locked before the field looks which key is there: one that is replaced meanwhile
+            # would come back, and the new one with it be gone.
+            rows = type(self).objects.using(alias).select_for_update()
+            before = None if self._state.adding else rows.filter(pk=self.pk).first()
             super().save(*args, **kwargs)
             ConfigStamp.objects.touch()
             AuditEntry.objects.record(

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
-from django.db import models, transaction
+from django.db import connection, connections, models, transaction
 
 from integrations.config import rotation as rotations
-from integrations.config.key_row import open_keys, stored_keys
+from integrations.config.key_row import open_keys, replace_keys, stored_keys
 from integrations.crypto import keyring
 from integrations.exceptions import DecryptionError
 from integrations.models import (
@@ -22,6 +23,7 @@ from integrations.models import (
 )
 from tests.config.conftest import VALUES
 from tests.config.rotation.stock import everything_is_readable, finish, first_key, go_on, start
+from tests.conftest import wait_for_lock
 from tests.crypto.app.models import HostSettings, Note
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -62,6 +64,28 @@ def test_a_key_row_held_since_the_announcement_undoes_no_promotion(stock: None) 
     new = first_key()
     held.save()
     assert first_key() == new
+
+
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has one writer")
+def test_a_key_row_saved_while_its_key_is_replaced_brings_no_old_key_back(
+    in_row: None, new_key: Any
+) -> None:
+    held = AppSettings.objects.get()
+    old, new = open_keys(stored_keys()), new_key()
+
+    def save() -> None:
+        try:
+            held.save()
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            replace_keys(old, [new])
+            saved = pool.submit(save)
+            wait_for_lock()
+        saved.result(60)
+    assert open_keys(stored_keys()) == [new]
 
 
 def test_a_typed_key_still_replaces_the_present_one(stock: None, new_key: Any) -> None:

@@ -67,19 +67,14 @@ def save_held_rows(seen: Counter[str], dice: random.Random) -> None:
         _held_since[0] = time.monotonic()
     elif time.monotonic() - _held_since[0] > 1.0:
         for row in _held:
-            # A row that is held for longer than a rotation waits brings back what it held: where
-            # the machine stood still for so long, it is read again.
-            if time.monotonic() - _held_since[0] < SETTLED:
-                row.save()
-                seen["held"] += 1
+            row.save()
+            seen["held"] += 1
         _held.clear()
 
 
 _written: dict[int, str] = {}
 _held: list[Any] = []
 _held_since = [0.0]
-# A bit less than a rotation waits for everybody (`integrations.config.rotation.row.settling`).
-SETTLED = 2.0
 ROLES: dict[str, list[Callable[[Counter[str], random.Random], None]]] = {
     "reader": [read_config, read_rows],
     "writer": [add_rows, write_rows, save_settings, save_held_rows, read_config],
