@@ -48,7 +48,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
     for process in started:
         process.send_signal(signal.SIGTERM)
         try:
-            process.wait(timeout=60)
+            process.wait(timeout=20)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
@@ -106,7 +106,7 @@ def test_the_counters_of_all_gunicorn_workers_add_up(
     refused = get(f"{web}/metrics", token="wrong")
     assert refused is not None and refused.status_code == 404
     master.send_signal(signal.SIGTERM)
-    master.wait(timeout=60)
+    master.wait(timeout=30)
     assert not folder.exists()
 
 

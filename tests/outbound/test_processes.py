@@ -102,7 +102,7 @@ def test_when_the_process_that_fetches_is_killed_another_takes_over(serve, clien
     time.sleep(1.8)  # longer than the lock: the heartbeat holds it
     assert len(provider.askers) == 1
     os.kill(provider.askers[0], signal.SIGKILL)
-    wait_until(lambda: len(provider.askers) == 2)
+    wait_until(lambda: len(provider.askers) == 2, 10)
     may_issue.set()
     results = dict(zip(group.pids, group.results(), strict=True))
     assert results.pop(provider.askers[0]) is None
@@ -193,7 +193,7 @@ def test_of_eight_processes_one_probes(serve, client_for):
     server.reply = answer_late
     group = herd.Herd(8, attempt)
     group.release()
-    wait_until(lambda: group.ended() == 7)
+    wait_until(lambda: group.ended() == 7, 15)
     is_well.set()
     assert Counter(group.results()) == {200: 1, "breaker_open": 7}
     assert len(server.requests) == 6

@@ -55,7 +55,7 @@ def test_it_prints_its_addresses_and_ends_well_when_told_to(
     driver.settle()
     assert len(receiver.received) == 1
     process.send_signal(number)
-    assert process.wait(60) == 0
+    assert process.wait(10) == 0
     with pytest.raises(requests.ConnectionError):
         driver.counters()
 

@@ -247,7 +247,7 @@ def nginx(tmp_path, authority, receive, settings):
     settings.OUTBOUND_ALLOWED_HOSTS = [f"{NAME}:{port}", f"{OTHER}:{port}"]
     yield port, tmp_path / "access"
     process.terminate()
-    process.wait(60)
+    process.wait(10)
 
 
 def _spoken(log: Path, count: int) -> tuple[set[str], int]:

@@ -73,7 +73,7 @@ def test_a_ring_wakes_the_worker_long_before_its_poll(make_queue: MakeQueue, set
         time.sleep(0.2)
         Job.objects.create()
         work.ring("jobs")
-        assert handled.wait(60)
+        assert handled.wait(5)
 
 
 def test_without_a_ring_the_poll_finds_the_work(make_queue: MakeQueue) -> None:
@@ -82,7 +82,7 @@ def test_without_a_ring_the_poll_finds_the_work(make_queue: MakeQueue) -> None:
     with running(work.Worker()):
         time.sleep(0.1)
         Job.objects.create()
-        assert handled.wait(60)
+        assert handled.wait(5)
 
 
 def test_stopping_finishes_what_is_in_hand_and_claims_nothing_more(make_queue: MakeQueue) -> None:
@@ -95,7 +95,7 @@ def test_stopping_finishes_what_is_in_hand_and_claims_nothing_more(make_queue: M
     make_queue(name="jobs", model=Job, handle=handle, concurrency=1, batch=2)
     Job.objects.bulk_create(Job() for _ in range(4))
     with running(work.Worker()) as worker:
-        assert begun.wait(60)
+        assert begun.wait(5)
         worker.stop()
         release.set()
     assert (count(Job, "done"), count(Job, "due"), count(Job, "leased")) == (1, 3, 0)

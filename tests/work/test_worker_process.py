@@ -76,7 +76,7 @@ def test_a_worker_paused_past_its_lease_neither_sends_nor_finishes(
 
     wait_until(lambda: traced("late") == [taken.pk])
     worker.terminate()
-    assert worker.wait(timeout=60) == 0
+    assert worker.wait(timeout=10) == 0
     stored = Job.objects.get()
     assert (stored.work_state, stored.claim_token) == ("leased", taken.claim_token)
     assert traced("end") == []
@@ -91,7 +91,7 @@ def test_a_stopped_worker_finishes_what_it_has_in_hand(
     worker = start_worker("--queues", "tests.jobs")
     wait_until(lambda: traced("start") != [])
     worker.send_signal(signum)
-    assert worker.wait(timeout=60) == 0
+    assert worker.wait(timeout=10) == 0
     # On a slow machine what was in hand ended late; it ended all the same.
     assert sorted(traced("start")) == sorted(traced("end") + traced("late"))
     states = Counter(Job.objects.values_list("work_state", flat=True))
