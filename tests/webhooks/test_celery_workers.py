@@ -13,11 +13,11 @@ import kombu
 import pytest
 
 from integrations.models import WebhookAttempt, WebhookEvent
+from tests.conftest import wait_until
 from tests.outbound.servers import LoopbackServer, answer
 from tests.processes import ROOT
 from tests.webhooks.deliveries import make_delivery, make_endpoint
 from tests.work.celery_cluster import Cluster
-from tests.work.conftest import wait_until
 from tests.work.test_celery_processes import AMQP_URL, require_rabbitmq
 
 pytestmark = [

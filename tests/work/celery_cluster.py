@@ -9,8 +9,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.conftest import wait_until
 from tests.processes import ROOT, child_environment
-from tests.work.conftest import wait_until
 
 TICK = "0.5"  # seconds; five in earnest
 

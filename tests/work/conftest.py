@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
@@ -93,14 +92,6 @@ def run_out(rows: QuerySet[Any]) -> None:
     """End the leases of `rows` as time would."""
     past = Now() - timedelta(seconds=1)
     rows.update(lease_until=past, next_attempt_at=past)
-
-
-def wait_until(is_met: Callable[[], bool], *, seconds: float = 60.0) -> None:
-    """Poll until the condition holds; fail after `seconds`: a busy machine proves nothing."""
-    end = time.monotonic() + seconds
-    while not is_met():
-        assert time.monotonic() < end, "the condition was not met in time"
-        time.sleep(0.02)
 
 
 def in_own_connection(run: Callable[[], Any]) -> Any:

@@ -20,9 +20,9 @@ from django.db import connections
 
 from bengoerp.celery import app
 from integrations import tasks, work
+from tests.conftest import wait_until
 from tests.processes import ROOT, child_environment
 from tests.work.app.models import Errand, Job, Trace
-from tests.work.conftest import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -14,11 +14,11 @@ from pathlib import Path
 import kombu
 import pytest
 
+from tests.conftest import wait_until
 from tests.private_services import PrivateRedis
 from tests.processes import ROOT
 from tests.work.app.models import Job, Trace
 from tests.work.celery_cluster import Cluster
-from tests.work.conftest import wait_until
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),

@@ -14,8 +14,9 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from integrations import work
+from tests.conftest import wait_until
 from tests.work.app.models import Errand, Job, Parcel, Street
-from tests.work.conftest import in_own_connection, wait_until
+from tests.work.conftest import in_own_connection
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

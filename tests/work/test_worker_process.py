@@ -12,9 +12,10 @@ from collections.abc import Callable
 import pytest
 
 from integrations import work
+from tests.conftest import wait_until
 from tests.work.app.models import Job, Parcel, Street, Trace
 from tests.work.app.queues import JOBS
-from tests.work.conftest import run_out, wait_until
+from tests.work.conftest import run_out
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
