@@ -63,6 +63,7 @@ class KraInstallation(Installation):
     def start(self, *names: str) -> None:
         """The sandbox first: one that does not know the app yet refuses the keys of workers, and
         their branches are held for a person."""
+        names = names or ("sandbox", "worker")
         workers = [name for name in names if name != "sandbox"]
         if "sandbox" in names:
             super().start("sandbox")

@@ -35,9 +35,11 @@ def full(mpesa: MpesaSettings, sandbox: SandboxDriver) -> MpesaSettings:
 def examine(row: MpesaSettings, *, works: bool = True, wait: float = 5.0) -> list[Finding]:
     """With a worker that looks whenever the check waits, or with none."""
 
+    driver = SandboxDriver(row.sandbox_url.removesuffix("/mpesa-daraja"))
+
     def sleep(_seconds: float) -> None:
         if works:
-            SandboxDriver(row.sandbox_url.removesuffix("/mpesa-daraja")).settle()
+            driver.settle()
             run_work("queries", "callbacks")
 
     config = row_snapshot("mpesa", row.business, describe_row(row), source="row")
